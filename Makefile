@@ -1,0 +1,86 @@
+# `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.PHONY: all env data lab sweep evaluate reports test lint lock clean help
+
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+INSTALL := $(UV) pip install --quiet --python $(PY) --compile-bytecode
+ORACLES := UV_HTTP_RETRIES=0 UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(INSTALL) --group oracles
+LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
+        --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+CORE := activations.py optimizers.py nn_core.py fashion_mnist.py
+PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation
+EXECUTED := $(PAGES:%=runs/notebooks/%.ipynb)
+
+all: reports  ## the main job: environment, data, notebooks, sweep, evaluation, reports
+	@$(PY) report.py summary
+
+env: .venv/.users  ## the environment that notebooks run in, in .venv
+
+data: .venv/.users  ## find or fetch Fashion-MNIST, and verify it
+	@$(PY) fashion_mnist.py
+
+lab: data  ## JupyterLab with the notebooks
+	$(BIN)/jupyter lab notebooks
+
+sweep: runs/.sweep  ## 24 runs of sweeps/random.yaml; after an interruption, the rest of them
+
+evaluate: runs/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
+
+reports: reports/index.html  ## the pages in reports/
+
+test: .venv/.developers lint data  ## every check
+	$(PY) -m pytest -n 2
+
+lint: .venv/.developers  ## style of modules and notebooks, no outputs in notebooks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/nbstripout --verify --keep-id --extra-keys \
+	  "metadata.language_info metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+
+lock: .venv/.users  ## pin every package anew, from pyproject.toml
+	$(LOCK) --upgrade --output-file requirements.lock
+	$(LOCK) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:  ## remove the environment and caches; runs/ and data/ stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+help:  ## this menu
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# What stands above rests on these files.
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	@if test -x $(BIN)/uv || test "$(UV)" = $(BIN)/uv; then $(PYTHON) -m venv .venv; else $(UV) venv --quiet --clear .venv; fi
+	@test -x $(UV) || $(PY) -m pip install --quiet uv
+	@touch $@
+
+.venv/.users: requirements.lock pyproject.toml | .venv/.python
+	@echo "Installing into .venv (about half a minute) ..."
+	@$(INSTALL) --requirement requirements.lock
+	@$(INSTALL) --no-deps --editable .
+	@touch $@
+
+.venv/.developers: requirements-dev.lock .venv/.users
+	@$(INSTALL) --requirement requirements-dev.lock
+	@$(PY) -c "import torch" 2>/dev/null || $(ORACLES) --torch-backend=cpu 2>/dev/null || $(ORACLES) || \
+	  echo "PyTorch could not be installed: the tests that compare with it are skipped."
+	@touch $@
+
+runs/.sweep: sweeps/random.yaml notebooks/03_train.ipynb $(CORE) tracking.py sweep.py .venv/.users | data
+	$(PY) sweep.py run sweeps/random.yaml --workers 2
+	@touch $@
+
+runs/notebooks/04_sweep.ipynb: runs/.sweep
+runs/notebooks/05_evaluation.ipynb: runs/notebooks/04_sweep.ipynb
+runs/notebooks/%.ipynb: notebooks/%.ipynb $(CORE) figures.py tracking.py .venv/.users | data
+	$(PY) report.py run $<
+
+reports/index.html: $(EXECUTED) report.py $(wildcard templates/report/*)
+	$(PY) report.py build
