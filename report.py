@@ -1,0 +1,446 @@
+"""Executed notebooks become reports: every page is one file that needs no network.
+
+    python report.py run notebooks/01_dataset.ipynb -p seed 1    execute it into runs/notebooks/
+    python report.py build                                       render runs/notebooks/ to reports/
+    python report.py summary                                     say where the reports are, and the headline numbers
+
+An executed notebook carries its provenance (commit, parameters, versions, ...) in its metadata, and building adds
+nothing to it: the same executed notebooks give the same pages, byte for byte.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import base64
+import difflib
+import html
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import nbformat
+import yaml
+from bs4 import BeautifulSoup
+from jinja2 import Environment, FileSystemLoader
+from latex2mathml.converter import convert_to_element
+from markupsafe import Markup
+from nbclient.exceptions import DeadKernelError
+from nbconvert.filters import Highlight2HTML, strip_ansi
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath, MathBlockParser
+from papermill import PapermillExecutionError, execute_notebook, inspect_notebook
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent
+TEMPLATES = ROOT / "templates" / "report"
+PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "wandb")  # whose versions a page states
+TAGS = {"parameters", "injected-parameters", "hide-input"}
+# Where an output has several forms, the first of these is shown.
+FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href"}  # attributes that make a browser fetch something
+
+Headings = list[tuple[int, str, Markup]]  # level, id, text
+
+
+class ReportError(RuntimeError):
+    """A notebook that cannot be executed or shown; the text is one sentence for its author."""
+
+
+def runs() -> Path:
+    """The folder of everything that was executed."""
+    return Path(os.environ.get("FASHION_RUNS") or ROOT / "runs").resolve()
+
+
+# --- Executing ---
+
+
+def run(notebook: Path, given: Mapping[str, Any]) -> Path:
+    """Execute `notebook` with the `given` parameters into runs/notebooks/ and return where it is, provenance included.
+
+    What it prints appears at once. If it fails, it is kept as <name>.failed.ipynb, an earlier finished one stays as it
+    was, and ReportError says which cell and why.
+    """
+    cells, defaults = _read(notebook).cells, _defaults(notebook)
+    for name in given.keys() - defaults.keys():
+        nearest = difflib.get_close_matches(name, defaults, n=1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"it has {', '.join(defaults) or 'none'}."
+        raise ReportError(f"{notebook} has no parameter {name}: {hint}")
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # the kernel inherits it; small matrices are multiplied fastest by one thread
+    place = "the start of its kernel"
+
+    def announce(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal place
+        place = f"cell {cell_index + 1} of {len(cells) + bool(given)}"  # papermill adds a cell for what is given
+        if cell.cell_type == "code":
+            print(f"{notebook.stem}: {place}", flush=True)
+
+    finished = runs() / "notebooks" / notebook.name
+    partial, failed = finished.with_suffix(".partial.ipynb"), finished.with_suffix(".failed.ipynb")
+    finished.parent.mkdir(parents=True, exist_ok=True)
+    provenance = _provenance(notebook, given, defaults)
+    start = time.perf_counter()
+    try:
+        executed = execute_notebook(
+            notebook,
+            partial,
+            given,
+            kernel_name="python3",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            on_cell_start=announce,
+            extra_arguments=["--IPKernelApp.log_level=40"],
+        )
+        executed.metadata["provenance"] = provenance | {"seconds": round(time.perf_counter() - start, 1)}
+        nbformat.write(executed, partial)
+        partial.replace(finished)
+        failed.unlink(missing_ok=True)
+    except (PapermillExecutionError, DeadKernelError) as error:
+        partial.replace(failed)
+        text = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else str(error)
+        last = text.strip().splitlines()[-1]
+        raise ReportError(f"{notebook} failed in {place}: {last} (kept as {failed})") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return finished
+
+
+def _read(path: Path) -> nbformat.NotebookNode:
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as error:
+        raise ReportError(f"{path} does not exist") from error
+    except Exception as error:  # what a damaged file raises has no common base
+        raise ReportError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
+
+
+def _defaults(notebook: Path) -> dict[str, Any]:
+    try:
+        texts = {name: found["default"] for name, found in inspect_notebook(notebook).items()}
+    except ValueError as error:  # no kernel is named, for one
+        raise ReportError(f"{notebook}: {error}") from error
+    try:
+        return {name: ast.literal_eval(text) for name, text in texts.items()}
+    except (ValueError, SyntaxError) as error:
+        raise ReportError(f"{notebook}: its parameters cell must hold literals only, not all of {texts}") from error
+
+
+def _provenance(notebook: Path, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    path = notebook.resolve()
+    path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
+    options = [word for name, value in given.items() for word in ("-p", name, json.dumps(value))]
+    return {
+        "commit": _commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": {**defaults, **given},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
+        "command": shlex.join(["python", "report.py", "run", path.as_posix(), *options]),
+    }
+
+
+def _commit() -> str | None:
+    """The commit checked out, with a "+" if files other than the reports differ from it; None without git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
+        return git("rev-parse", "--short=12", "HEAD") + "+" * bool(changed)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+# --- Rendering ---
+
+
+@dataclass(frozen=True)
+class Page:
+    """An executed notebook as the templates see it."""
+
+    name: str  # 01_dataset
+    title: str
+    lead: Markup  # its first paragraph
+    headings: Headings  # for the table of contents
+    cells: list[dict[str, Any]]  # {"html"} or {"code", "outputs"}; an output is {"text"}, {"html"} or {"image", ...}
+    thumbnail: str | None
+    provenance: dict[str, Any]
+
+
+def build(sources: Path, executed: Path, reports: Path) -> Path:
+    """Render the executed form of every notebook in `sources` to a page in `reports`; return their index.
+
+    The headline numbers come from results.json beside `executed`. Nothing is written unless everything can be.
+    """
+    names = sorted(path.stem for path in sources.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    missing = [name for name in names if not (executed / f"{name}.ipynb").exists()]
+    if missing or not names:
+        raise ReportError(f"not executed yet: {', '.join(missing) or sources}; run make, or python report.py run")
+    pages = [page(executed / f"{name}.ipynb") for name in names]
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["moment"] = lambda date: f"{datetime.fromisoformat(date):%d %B %Y, %H:%M} UTC"
+    index = templates.get_template("index.html.j2").render(pages=pages, results=results(executed.parent))
+    files = {reports / "index.html": index}
+    for before, this, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
+        text = templates.get_template("page.html.j2").render(page=this, before=before, after=after)
+        files[reports / f"{this.name}.html"] = text
+    reports.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        partial = path.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    for stale in set(reports.glob("[0-9][0-9]_*.html")) - files.keys():
+        stale.unlink()
+    return reports / "index.html"
+
+
+def results(folder: Path) -> dict[str, dict[str, Any]]:
+    """The headline numbers that 05_evaluation leaves in results.json: {label: {"value", "note"}}; empty without it."""
+    path = folder / "results.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {label: {"value": entry["value"], "note": entry.get("note", "")} for label, entry in entries.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ReportError(f"{path} must map labels to a value and a note each: execute 05_evaluation again") from error
+
+
+def page(path: Path) -> Page:
+    """Read an executed notebook; raises ReportError, naming the cell, for whatever a page must not contain."""
+    notebook = _read(path)
+    if "provenance" not in notebook.metadata:
+        raise ReportError(f"{path} has no provenance: execute it with python report.py run")
+    headings, cells = [], []
+    for number, cell in enumerate(notebook.cells, start=1):
+        try:
+            cells.append(_cell(cell, headings))
+        except ReportError as error:
+            line = cell.source.strip().partition("\n")[0]
+            raise ReportError(f"{path}, cell {number} ({line}): {error}") from error
+    if not headings:
+        raise ReportError(f"{path} has no heading: its first cell gives the title, as in # Title")
+    first = BeautifulSoup("".join(cell.get("html", "") for cell in cells), "html.parser").p
+    images = [output["image"] for cell in cells for output in cell.get("outputs", ()) if "image" in output]
+    return Page(
+        name=path.stem,
+        title=_plain(headings[0][2]),
+        lead=_unlinked(first.decode_contents()) if first else Markup(""),
+        headings=[(level, quote(anchor), text) for level, anchor, text in headings if level in (2, 3)],
+        cells=cells,
+        thumbnail=_thumbnail(images[0]) if images else None,
+        provenance=notebook.metadata["provenance"],
+    )
+
+
+def _cell(cell: nbformat.NotebookNode, headings: Headings) -> dict[str, Any]:
+    tags = set(cell.metadata.get("tags", ()))
+    if unknown := tags - TAGS:
+        raise ReportError(f"unknown tag {', '.join(sorted(unknown))}; there are {', '.join(sorted(TAGS))}")
+    markdown = MarkdownWithMath(_Renderer(headings, cell.get("attachments", {})), block=_BlockParser())
+    if cell.cell_type == "markdown":
+        return {"html": _tidy(markdown.render(cell.source))}
+    if cell.cell_type != "code" or not cell.source.strip():
+        return {}
+    code = None if "hide-input" in tags else Markup(Highlight2HTML(pygments_lexer="ipython3")(cell.source))
+    return {"code": code, "outputs": [shown for output in cell.outputs if (shown := _output(output, markdown))]}
+
+
+def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> dict[str, Any] | None:
+    if output.output_type == "error":
+        raise ReportError(f"it ended with {output.ename}")
+    if output.output_type == "stream":  # what goes to stderr, bars and warnings, is for the terminal
+        return {"text": strip_ansi(output.text)} if output.name == "stdout" else None
+    if "application/vnd.jupyter.widget-view+json" in output.data:  # a progress bar, dead without its kernel
+        return None
+    form = next((form for form in FORMS if form in output.data), None)
+    if form is None:
+        raise ReportError(f"no page can show an output of {', '.join(output.data)}")
+    data, about = output.data[form], output.metadata.get(form, {})
+    if form == "text/plain":
+        return {"text": strip_ansi(data)}
+    if form == "text/html":
+        return {"html": _tidy(data)}
+    if form in ("text/markdown", "text/latex"):
+        return {"html": _tidy(markdown.render(data))}
+    if not about.get("alt"):
+        raise ReportError("a figure has no alt text: display it with figures.show(fig, alt=...)")
+    if form == "image/svg+xml":
+        data = base64.b64encode(data.encode()).decode()
+    return {"image": f"data:{form};base64,{''.join(data.split())}", "alt": about["alt"], "width": about.get("width")}
+
+
+def _thumbnail(image: str) -> str:
+    """A small copy of an image; both are data: addresses."""
+    kind, _, data = image.partition(",")
+    if "svg" in kind:
+        return image
+    small = BytesIO()
+    with Image.open(BytesIO(base64.b64decode(data))) as picture:
+        picture.thumbnail((480, 360))
+        picture.save(small, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
+
+
+class _BlockParser(MathBlockParser):
+    """Takes $$ for a display formula only where it starts a line, so that it may stand in `code`."""
+
+    SPECIFICATION = MathBlockParser.SPECIFICATION | {
+        "multiline_math": rf"^ {{0,3}}(?:{MathBlockParser.MULTILINE_MATH})"
+    }
+
+
+class _Renderer(IPythonRenderer):
+    """Markdown to HTML: formulas as MathML, headings in order, each with an id and added to `headings`."""
+
+    def __init__(self, headings: Headings, attachments: Mapping[str, Any]) -> None:
+        super().__init__(escape=False, attachments=attachments)
+        self.headings = headings
+
+    def heading(self, text: str, level: int, **_: Any) -> str:
+        above = self.headings[-1][0] if self.headings else 0
+        if level > above + 1 or (level == 1 and above):
+            raise ReportError(f"a heading of level {level} cannot follow one of level {above} (0: none)")
+        anchor = re.sub(r"\s+", "-", _plain(text))  # as JupyterLab has it, so that links within a notebook hold
+        while any(anchor == taken for _, taken, _ in self.headings):
+            anchor += "-"
+        self.headings.append((level, anchor, _unlinked(text)))
+        link = f'<a class="anchor" href="#{quote(anchor)}" aria-label="Link to this section">#</a>' if level > 1 else ""
+        return f'<h{level} id="{html.escape(anchor)}">{text}{link}</h{level}>\n'
+
+    def inline_math(self, body: str) -> str:
+        return _mathml(body, "inline")
+
+    def block_math(self, body: str) -> str:
+        return f'<span class="formula scroll">{_mathml(body, "block")}</span>'
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")
+
+
+def _mathml(latex: str, display: str) -> str:
+    """MathML of a formula; raises ReportError where latex2mathml would show something else than was written."""
+    known = re.sub(r"(\\(?:begin|end))\{(?:align|gather|split)(?:ed)?\*?\}", r"\1{align*}", latex)
+    try:
+        math = convert_to_element(known.strip(), display=display)
+    except Exception as error:  # its errors have no common base
+        raise ReportError(f"the formula {latex.strip()} is no LaTeX ({type(error).__name__})") from error
+    for node in math.iter():
+        node.text = html.unescape(node.text or "")
+        if re.match(r"\\\w|&$", node.text) or (node.tag == "mo" and not node.text and not node.attrib):
+            raise ReportError(f"latex2mathml does not know {node.text or 'a command'} in the formula {latex.strip()}")
+        if node.text in ("|", "‖", "^"):
+            node.attrib.setdefault("stretchy", "false")  # only \left and \right make them grow
+        elif node.tag == "mi" and re.fullmatch("[a-z]{2,}", node.text):
+            node.tag = "mo"  # a function keeps its distance: log x, not logx
+        if node.tag == "mo" and node.text.isalpha():
+            node.attrib.update(lspace="0.167em", rspace="0.167em")
+    return ElementTree.tostring(math, encoding="unicode")
+
+
+def _tidy(markup: str) -> Markup:
+    """HTML fit for a page: tables have scopes and a box to scroll in, links between notebooks lead to their pages.
+
+    Raises ReportError for an image without alt text and for anything that a browser would have to fetch.
+    """
+    soup = BeautifulSoup(markup, "html.parser")
+    for style in soup.select("style[scoped]"):  # pandas' own look for tables
+        style.decompose()
+    css = " ".join(
+        [sheet.get_text() for sheet in soup.select("style")] + [tag["style"] for tag in soup.select("[style]")]
+    )
+    fetched = [tag[key] for tag in soup.find_all(True) if tag.name != "a" for key in LOADING & tag.attrs.keys()]
+    for address in fetched + re.findall(r"(?:url\(|@import)[\s'\"]*([^\s'\")]*)", css):
+        if not address.startswith(("data:", "#")):
+            raise ReportError(f"{address} would have to be fetched: attach it to the cell, so that the page holds it")
+    if any(not image.get("alt") for image in soup.select("img")):
+        raise ReportError("an image has no alt text: write ![what it shows](...)")
+    for table in soup.select("table"):
+        table.attrs.pop("border", None)
+        table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
+    for header in soup.select("th"):
+        header["scope"] = "col" if header.find_parent("thead") else "row"
+        if not header.get_text(strip=True):
+            header.name, header.attrs = "td", {}  # the corner of a table heads nothing
+    for link in soup.select("a[href]"):
+        link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
+    return Markup(soup)
+
+
+def _unlinked(markup: str) -> Markup:
+    """The same without its links, to be put into one."""
+    return Markup(re.sub(r"</?a\b[^>]*>", "", markup))
+
+
+def _plain(markup: str) -> str:
+    return BeautifulSoup(markup, "html.parser").get_text().strip()
+
+
+# --- The command line ---
+
+
+def _value(text: str) -> Any:
+    """A parameter's value, written as in YAML."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ReportError(f"the value {text} is not YAML: put quotes around it") from error
+    if value == text:  # a string without quotes
+        with suppress(ValueError):
+            return float(value)  # YAML 1.1 takes 1e-4 for one
+    if value is not None and not isinstance(value, str | int | float):
+        raise ReportError(f"the value {text} is not a number, a string, true, false or null")
+    return value
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do as the `arguments` say; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    runner = commands.add_parser("run", help="execute a notebook into runs/notebooks/")
+    runner.add_argument("notebook", type=Path)
+    runner.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
+    commands.add_parser("build", help="render the executed notebooks to reports/")
+    commands.add_parser("summary", help="say where the reports are, and the headline numbers")
+    options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal without α must not end a run
+    index = ROOT / "reports" / "index.html"
+    try:
+        if options.command == "run":
+            print(run(options.notebook, {name: _value(text) for name, text in options.p}))
+        elif options.command == "build":
+            print(build(ROOT / "notebooks", runs() / "notebooks", index.parent))
+        elif not index.exists():
+            raise ReportError(f"{index} does not exist yet: make builds it")
+        else:
+            for label, found in results(runs()).items():
+                print(f"{label}: {found['value']}", f"({found['note']})" if found["note"] else "")
+            print(f"Reports: {index}")
+    except (ReportError, OSError) as error:
+        print(f"report.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,420 @@
+"""Reports: notebooks made here, with outputs given, are rendered and the pages are parsed; few start a kernel."""
+
+import html
+import os
+import re
+import shutil
+import subprocess
+import sys
+from base64 import b64encode
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+import report
+
+PROVENANCE = {
+    "commit": "0123456789ab+",
+    "date": "2026-03-01T12:34:56+00:00",
+    "seconds": 7.5,
+    "parameters": {"learning_rate": 0.0001, "seed": 42},
+    "versions": {"numpy": "2.4.6", "python": "3.11.7"},
+    "machine": "Linux, 2 CPUs",
+    "command": "python report.py run notebooks/01_data.ipynb -p seed 42",
+}
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+
+
+def png() -> str:
+    buffer = BytesIO()
+    Image.new("RGB", (1200, 600), "teal").save(buffer, "PNG")
+    return b64encode(buffer.getvalue()).decode()
+
+
+def figure(**metadata):
+    return new_output("display_data", data={"image/png": png(), "text/plain": "<Figure>"}, metadata=metadata)
+
+
+def code(source, *outputs, tags=()):
+    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
+
+
+def stream(name, text):
+    return new_output("stream", name=name, text=text)
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty project, as report.py sees it."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "runs" / "notebooks").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def executed(root):
+    """Adds an executed notebook to the project; strings become Markdown cells."""
+
+    def add(*cells, name="01_data", provenance=PROVENANCE):
+        cells = [new_markdown_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+        for k, cell in enumerate(cells):
+            cell["id"] = f"cell-{k}"
+        notebook = new_notebook(cells=cells, metadata=KERNEL | ({"provenance": provenance} if provenance else {}))
+        for folder in ("notebooks", "runs/notebooks"):
+            nbformat.write(notebook, root / folder / f"{name}.ipynb")
+
+    return add
+
+
+def build(root, name="01_data") -> BeautifulSoup:
+    assert report.main(["build"]) == 0
+    return BeautifulSoup((root / "reports" / f"{name}.html").read_text("utf-8"), "html.parser")
+
+
+def refusal(capsys, *arguments) -> str:
+    """The one line that a refused command prints."""
+    assert report.main(list(arguments)) == 1
+    message = capsys.readouterr().err.strip()
+    assert len(message.splitlines()) == 1, message
+    return message
+
+
+# --- What a page shows ---
+
+
+def test_one_file_without_outside_addresses(root, executed):
+    executed("# One\n\nText with a [link](https://example.org).", code("plot()", figure(**{"image/png": {"alt": "A"}})))
+    executed("# Two", name="02_model")
+    for name in ("01_data", "02_model", "index"):
+        page = build(root, name)
+        for tag in page.find_all(["script", "img", "iframe", "source", "object", "embed", "video", "audio"]):
+            assert tag.get("src", "data:").startswith("data:")
+        assert all(tag["href"].startswith("data:") for tag in page.find_all("link"))
+        css = "\n".join(style.get_text() for style in page.find_all("style"))
+        assert "@import" not in css
+        assert "url(" not in css
+        assert page.html["lang"] == "en"
+        assert page.title.get_text()
+        assert "width=device-width" in page.find("meta", attrs={"name": "viewport"})["content"]
+
+
+def test_formulas_are_mathml_and_code_is_left_alone(root, executed):
+    executed(
+        "# The model $L$\n\nWith $a_k$ and `$x$` and `$$y$$`:\n\n$$\\frac{a}{b} < \\log p$$\n\n"
+        "\\begin{align}\nu &= v \\\\\nw &= z\n\\end{align}\n\n```python\nprice = '$5 and $6'\n```"
+    )
+    page = build(root)
+    main = page.find("main")
+    formulas = main.find_all("math")
+    assert [math["display"] for math in formulas] == ["inline", "inline", "block", "block"]
+    assert [child.get_text() for child in formulas[1].find("msub").children] == ["a", "k"]
+    assert [child.get_text() for child in formulas[2].find("mfrac").children] == ["a", "b"]
+    assert [[cell.get_text() for cell in row.find_all("mtd")] for row in formulas[3].find_all("mtr")] == [
+        ["u", "=v"],
+        ["w", "=z"],
+    ]
+    assert [tag.get_text() for tag in main.select("p code")] == ["$x$", "$$y$$"]
+    assert "price = '$5 and $6'" in main.find("pre").get_text()
+    for tag in main.find_all(["code", "pre"]):
+        tag.decompose()
+    assert "$" not in main.get_text()
+    assert "\\" not in main.get_text()
+
+
+def test_images_keep_their_alt_text_and_size(root, executed):
+    alt = 'Two lines, "training" & <validation>'
+    executed("# One", code("plot()", figure(**{"image/png": {"alt": alt, "width": 600}})))
+    image = build(root).select_one("figure img")
+    assert image["alt"] == alt
+    assert image["width"] == "600"
+    assert image["src"] == f"data:image/png;base64,{png()}"
+
+
+def test_headings_and_contents(root, executed):
+    executed("# Title", "## Why *this*?", "### Ünder", "## Why *this*?", "text\n\n### More\n\n#### Deep")
+    executed("# Other", name="02_model")
+    page = build(root)
+    levels = [int(tag.name[1]) for tag in page.find_all(re.compile("^h[1-6]$"))]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    links = page.select(".contents a")
+    assert [link.get_text() for link in links] == ["Why this?", "Ünder", "Why this?", "More"]
+    ids = [tag["id"] for tag in page.select("[id]")]
+    assert len(ids) == len(set(ids))
+    assert {unquote(link["href"]) for link in page.select("a[href^='#']")} <= {f"#{anchor}" for anchor in ids}
+    assert page.select_one("body > a")["href"] == "#content"
+    assert page.select_one("main#content")
+    assert page.select_one("a[rel=next]")["href"] == "02_model.html"
+    assert not page.select("a[rel=prev]")
+    assert build(root, "02_model").select_one("a[rel=prev]")["href"] == "01_data.html"
+
+
+def test_foot_states_the_provenance(root, executed):
+    executed("# One")
+    foot = build(root).select_one(".provenance").get_text(" ")
+    for fact in ("0123456789ab+", "01 March 2026, 12:34 UTC", "7.5 s", "seed = 42", "learning_rate = 0.0001"):
+        assert fact in foot
+    for fact in ("numpy 2.4.6", "python 3.11.7", "Linux, 2 CPUs", PROVENANCE["command"]):
+        assert fact in foot
+
+
+def test_stdout_is_shown_stderr_and_bars_are_not(root, executed):
+    bar = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "0% of a bar"}
+    executed(
+        "# One",
+        code("a()", stream("stdout", "\x1b[31mloss\x1b[0m < 1\n"), stream("stderr", "a warning")),
+        code("b()", new_output("display_data", data=bar)),
+    )
+    page = build(root)
+    assert [tag.get_text() for tag in page.select("pre.output")] == ["loss < 1\n"]
+    assert "a warning" not in str(page)
+    assert "0% of a bar" not in str(page)
+
+
+def test_code_is_folded_and_hide_input_removes_it(root, executed):
+    executed(
+        "# One", code("shown = 1", tags=["parameters"]), code("hidden = 2", stream("stdout", "2"), tags=["hide-input"])
+    )
+    page = build(root)
+    folds = page.select("main details")
+    assert [fold.find("pre").get_text().strip() for fold in folds] == ["shown = 1"]
+    assert not folds[0].has_attr("open")
+    assert "hidden = 2" not in str(page)
+    assert page.select_one("pre.output").get_text() == "2"
+
+
+def test_tables_have_headers_with_scope_and_links_lead_to_pages(root, executed):
+    table = (
+        "<style scoped>td {color: red}</style><table border='1' class='dataframe'><thead><tr><th></th><th>T-shirt</th>"
+        "</tr></thead><tbody><tr><th>0</th><td>1.5</td></tr></tbody></table>"
+    )
+    executed("# One\n\n[next](02_model.ipynb#Why)", code("t", new_output("execute_result", data={"text/html": table})))
+    main = build(root).find("main")
+    assert [(tag.get_text(), tag["scope"]) for tag in main.find_all("th")] == [("T-shirt", "col"), ("0", "row")]
+    assert "scroll" in main.find("table").parent["class"]
+    assert main.select_one("p a")["href"] == "02_model.html#Why"
+
+
+def test_index_shows_the_results_and_every_page(root, executed):
+    executed(
+        "# Data & co\n\nThe *first* paragraph, [linked](02_model.ipynb).\n\nThe second.",
+        code("plot()", figure(**{"image/png": {"alt": "A"}})),
+    )
+    executed("# Model", name="02_model")
+    (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %", "note": "five seeds ±0.2"}}')
+    index = build(root, "index")
+    assert "88.9 %" in index.select_one(".cards").get_text()
+    assert "five seeds ±0.2" in index.select_one(".cards").get_text()
+    assert [(a.get_text(), a["href"]) for a in index.select("h3 a")] == [
+        ("Data & co", "01_data.html"),
+        ("Model", "02_model.html"),
+    ]
+    assert index.select_one(".pages p").get_text() == "The first paragraph, linked."
+    assert len(index.select_one(".pages img")["src"]) < len(png())
+    assert "0123456789ab+" in index.find("footer").get_text()
+
+
+def test_summary_prints_the_results_and_the_place(root, executed, capsys):
+    assert "make builds it" in refusal(capsys, "summary")
+    executed("# One")
+    build(root)
+    (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %"}}')
+    capsys.readouterr()
+    assert report.main(["summary"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].strip() == "Test accuracy: 88.9 %"
+    assert lines[-1] == f"Reports: {root / 'reports' / 'index.html'}"
+
+
+def test_colours_have_the_contrast_of_wcag_aa():
+    css = (report.TEMPLATES / "report.css").read_text("utf-8")
+    light, dark = (
+        dict(re.findall(r"--(\w+): (#\w+)", rule)) for rule in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    )
+
+    def luminance(colour):
+        digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+        channels = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    assert len(light) == len(dark)
+    for theme in (light, dark):
+        for name in ("ink", "quiet", "link", "keyword", "string", "comment", "number", "name"):
+            for ground in ("paper", "panel"):
+                low, high = sorted([luminance(theme[name]), luminance(theme[ground])])
+                assert (high + 0.05) / (low + 0.05) >= 4.5, (name, ground)
+
+
+def test_the_same_notebooks_give_the_same_bytes_and_stale_pages_go(root, executed):
+    executed("# One\n\n$a_k$", code("plot()", figure(**{"image/png": {"alt": "A"}})))
+    build(root)
+    first = {path.name: path.read_bytes() for path in (root / "reports").iterdir()}
+    (root / "reports" / "07_old.html").touch()
+    build(root)
+    assert {path.name: path.read_bytes() for path in (root / "reports").iterdir()} == first
+
+
+# --- What is refused ---
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (code("plot()", figure()), "no alt text"),
+        (code("f()", tags=["hide_input"]), "unknown tag hide_input"),
+        (code("f()", new_output("error", ename="ValueError", evalue="x", traceback=[])), "ValueError"),
+        (code("f()", new_output("display_data", data={"video/mp4": "x"})), "video/mp4"),
+        (
+            code("f()", new_output("display_data", data={"text/html": "<script src='https://x.org/a.js'>"})),
+            "https://x.org/a.js",
+        ),
+        (code("f()", new_output("display_data", data={"text/html": "<style>@import 'a.css'</style>"})), "a.css"),
+        ("![a cat](cat.png)", "cat.png"),
+        ("![](data:image/png;base64,AAAA)", "no alt text"),
+        ("A $\\foo x$", "\\foo"),
+        ("A $\\frac{a}{$", "\\frac{a}{"),
+        ("#### Too deep", "heading of level 4"),
+        ("# A second title", "heading of level 1"),
+    ],
+)
+def test_what_no_page_may_hold_is_refused_by_cell_and_nothing_is_written(root, executed, capsys, cell, said):
+    executed("# One", cell)
+    message = refusal(capsys, "build")
+    assert said in message
+    assert f"{Path('runs/notebooks/01_data.ipynb')}, cell 2" in message
+    assert not (root / "reports").exists()
+
+
+def test_missing_damaged_and_foreign_notebooks_are_refused(root, executed, capsys):
+    assert "not executed yet" in refusal(capsys, "build")
+    executed("# One")
+    executed("# Two", name="02_model")
+    kept = root / "runs" / "notebooks" / "02_model.ipynb"
+    kept.write_text(kept.read_text()[:99])
+    assert "02_model.ipynb is not a readable notebook" in refusal(capsys, "build")
+    kept.unlink()
+    assert "not executed yet: 02_model" in refusal(capsys, "build")
+    executed("# Two", name="02_model", provenance=None)
+    assert "no provenance" in refusal(capsys, "build")
+    executed("No title", name="02_model")
+    assert "no heading" in refusal(capsys, "build")
+    executed("# Two", name="02_model")
+    (root / "runs" / "results.json").write_text('{"accuracy": 0.889}')
+    assert "results.json must map" in refusal(capsys, "build")
+
+
+def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, capsys):
+    executed("# One", code("seed: int = 0  # seed\nlearning_rate: float = 1e-3", tags=["parameters"]))
+    path = str(root / "notebooks" / "01_data.ipynb")
+    assert "did you mean learning_rate?" in refusal(capsys, "run", path, "-p", "learningrate", "1")
+    assert "it has seed, learning_rate" in refusal(capsys, "run", path, "-p", "xyz", "1")
+    assert "is not YAML" in refusal(capsys, "run", path, "-p", "seed", "[1")
+    assert "is not a number" in refusal(capsys, "run", path, "-p", "seed", "[1]")
+    assert "does not exist" in refusal(capsys, "run", str(root / "nothing.ipynb"))
+    executed("# One", code("seed = 1 + time()", tags=["parameters"]))
+    assert "literals only" in refusal(capsys, "run", path)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("3", 3), ("1e-4", 1e-4), ("adam", "adam"), ("null", None), ("true", True), ("'3'", "3"), ("", None)],
+)
+def test_values_are_read_as_yaml(text, value):
+    assert report._value(text) == value
+    assert type(report._value(text)) is type(value)
+
+
+# --- With a kernel, with a browser ---
+
+
+@pytest.mark.slow
+def test_run_streams_records_and_builds(root, executed):
+    flag = root / "seen"
+    wait = (
+        f"import pathlib, time\nprint('ready', seed)\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.05)"
+    )
+    executed(
+        "# One", code("seed: int = 0\nlearning_rate: float = 1e-3", tags=["parameters"]), code(wait), provenance=None
+    )
+    kept = root / "runs" / "notebooks" / "01_data.ipynb"
+    kept.unlink()
+    source = root / "notebooks" / "01_data.ipynb"
+    command = [sys.executable, report.__file__, "run", source, "-p", "seed", "42", "-p", "learning_rate", "1e-4"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line.strip())
+            if "ready" in line:  # so it was printed while the cell still ran
+                assert not kept.exists()
+                flag.touch()
+    assert process.returncode == 0
+    assert lines[-3:] == ["01_data: cell 4 of 4", "ready 42", str(kept)]
+    assert [path.name for path in kept.parent.iterdir()] == ["01_data.ipynb"]
+    made = nbformat.read(kept, as_version=4).metadata["provenance"]
+    assert made["parameters"] == {"seed": 42, "learning_rate": 1e-4}
+    assert made["seconds"] > 0
+    assert made["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert made["command"].endswith("01_data.ipynb -p seed 42 -p learning_rate 0.0001")
+    assert "seed = 42" in build(root).select_one(".provenance").get_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "said"), [("1 / 0", "ZeroDivisionError: division by zero"), ("import os\nos._exit(1)", "died")]
+)
+def test_a_failed_run_is_kept_apart(root, executed, capsys, source, said):
+    executed("# One", code("x = 1"), code(source))
+    kept = root / "runs" / "notebooks" / "01_data.ipynb"
+    before = kept.read_bytes()
+    message = refusal(capsys, "run", str(root / "notebooks" / "01_data.ipynb"))
+    assert "01_data.ipynb failed in cell 3 of 3" in message
+    assert said in message
+    assert kept.read_bytes() == before
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["01_data.failed.ipynb", "01_data.ipynb"]
+
+
+@pytest.mark.slow
+def test_a_telephone_shows_pages_without_sideways_scrolling_or_errors(root, executed, tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        message = "needs Chromium: install Debian's package chromium"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+
+    def overflow(markup: str) -> int:
+        """Pixels by which `markup` is wider than a frame of 390; a window of Chromium's is never narrower than 500."""
+        frame = tmp_path / "frame.html"
+        frame.write_text(
+            f'<iframe id="frame" width="390" height="800" style="border: 0" srcdoc="{html.escape(markup)}"></iframe>'
+            "<script>onload = () => { const page = frame.contentDocument.documentElement;"
+            "document.title = page.scrollWidth - page.clientWidth; }</script>",
+            encoding="utf-8",
+        )
+        flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+        flags += " --disable-component-update --disable-sync --enable-logging=stderr --dump-dom"
+        command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri()]
+        result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60)
+        assert "CONSOLE" not in result.stderr
+        return int(re.search(r"<title>(\d+)</title>", result.stdout)[1])
+
+    assert overflow('<!DOCTYPE html><body style="margin: 0"><div style="width: 600px">wide</div>') == 210
+    table = "<table><tr>" + "<td>a_wide_cell</td>" * 20 + "</tr></table>"
+    executed(
+        "# A title\n\n`" + "a_long_name" * 9 + "`\n\n$$" + " + ".join("abcdefghijklmnop") * 4 + "$$",
+        code("x = '" + "x" * 200 + "'", stream("stdout", "y" * 200), figure(**{"image/png": {"alt": "A"}})),
+        code("t", new_output("execute_result", data={"text/html": table})),
+    )
+    build(root)
+    for name in ("01_data", "index"):
+        markup = (root / "reports" / f"{name}.html").read_text("utf-8").replace("<details ", "<details open ")
+        assert overflow(markup) == 0
