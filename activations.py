@@ -38,7 +38,10 @@ def identity_gradient(a: ndarray, h: ndarray) -> ndarray:
 
 
 def sigmoid(a: ndarray) -> ndarray:
-    """h = 1 / (1 + exp(-a)), written as (1 + tanh(a / 2)) / 2, which cannot overflow."""
+    """h = 1 / (1 + exp(-a)), written as (1 + tanh(a / 2)) / 2, which cannot overflow.
+
+    Exact to the last digit of 1, though not of h where h is tiny.
+    """
     return 0.5 + 0.5 * np.tanh(0.5 * a)
 
 
@@ -93,7 +96,7 @@ def gelu_gradient(a: ndarray, h: ndarray) -> ndarray:
 
 
 def silu(a: ndarray) -> ndarray:
-    """h = a sigmoid(a) (Elfwing, Uchibe and Doya, 2018, eq. 15)."""
+    """h = a sigmoid(a) (Hendrycks and Gimpel, 2016; Elfwing, Uchibe and Doya, 2018)."""
     return a * sigmoid(a)
 
 

@@ -4,7 +4,7 @@ In the notation of the course, with g the activation and L = layers + 1:
 
     h_0 = x,    a_k = W_k h_(k-1) + b_k,    h_k = g(a_k)  for k < L,    ŷ = softmax(a_L)
 
-Examples are rows here, so a batch of B of them is h_0 of shape (B, n_0), and the first equation reads A_k = H_(k-1) W_kᵀ + b_k.
+Examples are rows here: a batch of B of them is h_0 of shape (B, n_0), and a_k = h_(k-1) W_kᵀ + b_k of shape (B, n_k).
 """
 
 import difflib
@@ -16,13 +16,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy import ndarray
 
 from activations import ACTIVATIONS
-from optimizers import OPTIMIZERS
+from optimizers import OPTIMIZERS, Optimizer
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
 HUGE_PAGES = 4 * 2**20  # bytes from which NumPy asks the system for huge pages, which spare address look-ups
@@ -99,7 +98,7 @@ class NeuralNetwork:
         seed: of the initial weights and of the order of examples. Same seed, same machine, same bits.
         inputs, classes: the size of an example, and the number of labels.
         dtype: "float32", or "float64" to check gradients.
-        settings: the optimizer's own hyper-parameters (momentum, beta, beta1, beta2, epsilon, ...); None is its default.
+        settings: the optimizer's own hyper-parameters (momentum, beta, beta1, beta2, epsilon); None is its default.
 
     Raises:
         ValueError: in one sentence, naming the argument, its value, and what would do.
@@ -129,11 +128,11 @@ class NeuralNetwork:
         dtype: str = "float32",
         **settings: float | None,
     ):
-        self.config = {k: v for k, v in locals().items() if k not in ("self", "settings")}
-        self.config |= {k: v for k, v in settings.items() if v is not None}
+        given = {k: v for k, v in locals().items() if k not in ("self", "settings")} | settings
+        self.config = {k: v.item() if isinstance(v, np.generic) else v for k, v in given.items() if v is not None}
         for key, least in LEAST.items():
-            _check_integer(key, self.config[key], least)
-        _check_number("weight_decay", weight_decay)
+            _check_integer(key, self.config.get(key), least)
+        _check_number("weight_decay", self.config.get("weight_decay"))
         self.epoch = 0  # epochs done
         self._dtype = np.dtype(_choose("dtype", dtype, {"float32": "float32", "float64": "float64"}))
         self._activation = _choose("activation", activation, self.ACTIVATIONS)
@@ -141,24 +140,25 @@ class NeuralNetwork:
         initialize = _choose("initializer", initializer, self.INITIALIZERS)
         initialization, self._shuffling, _ = np.random.default_rng(seed).spawn(3)  # the third splits the data
 
-        self.optimizer = self._make_optimizer()
+        self.optimizer = self._make_optimizer(settings)
         self._sizes = [inputs] + [num_hidden_neurons] * layers + [classes]
         self._allocate()
         for W in self._weights.values():
             W[...] = initialize(*W.T.shape, initialization).T
 
-    def _make_optimizer(self):
+    def _make_optimizer(self, settings: Mapping[str, float | None]) -> Optimizer:
         kind = _choose("optimizer", self.config["optimizer"], self.OPTIMIZERS)
         names = kind.setting_names()
-        given = {k: v for k, v in self.config.items() if k in names or k not in ARGUMENTS}
-        for name in given.keys() - set(names):
-            close = _closest(name, [*ARGUMENTS, *names])
-            raise ValueError(
-                f"{name}={given[name]!r}: optimizer {self.config['optimizer']!r} has no such setting{close}. "
-                f"Its settings: {', '.join(names)}."
-            )
+        known = sorted({name for any_kind in self.OPTIMIZERS.values() for name in any_kind.setting_names()})
+        for name, value in settings.items():
+            if name not in known or (value is not None and name not in names):
+                close = "" if name in known else _closest(name, [*names, *ARGUMENTS, *known])
+                raise ValueError(
+                    f"{name}={value!r}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
+                    f"Its settings: {', '.join(names)}."
+                )
         self._l2 = 0.0 if "weight_decay" in names else self.config["weight_decay"]
-        return kind(**given)
+        return kind(**{name: self.config[name] for name in names if name in self.config})
 
     def _allocate(self):
         """Carve parameters, gradient and the optimizer's vectors as views from one block of memory."""
@@ -166,7 +166,7 @@ class NeuralNetwork:
         self._weight_count = sum(n_in * n_out for n_in, n_out in shapes)
         n = self._weight_count + sum(self._sizes[1:])
         stride = -(-n // 16) * 16  # each vector starts on a cache line
-        length = max((3 + len(self.optimizer.vectors)) * stride, HUGE_PAGES // self._dtype.itemsize)
+        length = max((4 + len(self.optimizer.vectors)) * stride, HUGE_PAGES // self._dtype.itemsize)
         block = np.empty(length, self._dtype)
         block.fill(0)
         free = iter(range(0, length, stride))
@@ -175,7 +175,7 @@ class NeuralNetwork:
             start = next(free)
             return block[start : start + n]
 
-        self._theta, self._gradient = carve(), carve()
+        self._theta, self._gradient, self._scratch = carve(), carve(), carve()
         self._weights, self._biases, self._first = self._views(self._theta)
         self._dweights, self._dbiases, self._dfirst = self._views(self._gradient)
         self.optimizer.prepare(self._theta, slice(self._weight_count), carve)
@@ -200,7 +200,7 @@ class NeuralNetwork:
         first = vector[end - (inputs + 1) * n_1 : end].reshape(inputs + 1, n_1)
         return MappingProxyType(dict(sorted(weights.items()))), MappingProxyType(biases), first
 
-    # Read-only, so that nothing can be rebound and cease to be a view; their contents may be changed in place.
+    # Read-only, so that nothing can be rebound and cease to be a view. Contents may change: net.weights[1][...] *= 2.
     theta = property(lambda self: self._theta, doc="All parameters, (n,).")
     gradient = property(lambda self: self._gradient, doc="The loss's gradient by theta, (n,), of the last batch.")
     weights = property(
@@ -214,7 +214,7 @@ class NeuralNetwork:
     # ---- forward and backward
 
     def _forward(self, x: ndarray) -> tuple[list[ndarray], list[ndarray]]:
-        """Pre-activations a_0 ... a_L and activations h_0 ... h_(L-1) of a batch (B, n_0 + 1) whose last column is 1."""
+        """a_0 ... a_L and h_0 ... h_(L-1) of a batch (B, n_0 + 1) whose last column is 1; a_0 stands for nothing."""
         a, h = [x, x @ self._first], [x]
         for k in range(2, len(self._sizes)):
             h.append(self._activation.function(a[-1]))  # (B, n_(k-1))
@@ -226,7 +226,7 @@ class NeuralNetwork:
         """Fill the gradient for a batch and its one-hot labels (B, classes). Returns the loss and a_L."""
         a, h = self._forward(x)
         loss, delta = self._loss(a[-1], y)  # delta: the loss's gradient by a_k, (B, n_k)
-        ones = x[:, -1]
+        ones = np.ones(len(x), self._dtype)
         for k in range(len(a) - 1, 1, -1):
             np.matmul(h[k - 1].T, delta, out=self._dweights[k].T)
             np.matmul(ones, delta, out=self._dbiases[k])
@@ -235,8 +235,9 @@ class NeuralNetwork:
         np.matmul(x.T, delta, out=self._dfirst)
         if self._l2:
             weights = self._theta[: self._weight_count]
-            loss += 0.5 * self._l2 * float(np.vdot(weights, weights))
-            self._gradient[: self._weight_count] += self._l2 * weights
+            decay = np.multiply(weights, self._l2, self._scratch[: self._weight_count])
+            loss += 0.5 * float(np.vdot(weights, decay))
+            self._gradient[: self._weight_count] += decay
         return loss, a[-1]
 
     def backpropagate(self, images: ndarray, labels: ndarray) -> float:
@@ -264,18 +265,27 @@ class NeuralNetwork:
             L2 term), validationloss (likewise) and validationaccuracy (if there is validation), seconds.
 
         Raises:
+            ValueError: at once, for arguments that do not fit.
             Diverged: when the loss is no longer finite.
         """
-        images, labels = self._check(*train)
+        max_epochs = self.config["max_epochs"] if max_epochs is None else max_epochs
+        _check_integer("max_epochs", max_epochs, 1)
+        train = self._check(*_pair("train", train))
         if validation is not None:
-            self._check(*validation)
-        while self.epoch < (self.config["max_epochs"] if max_epochs is None else max_epochs):
+            validation = self._check(*_pair("validation", validation))
+        return self._epochs(train, validation, max_epochs)
+
+    def _epochs(self, train, validation, max_epochs: int) -> Iterator[dict[str, float]]:
+        while self.epoch < max_epochs:
             start = time.perf_counter()
-            loss, accuracy = self._train_epoch(images, labels)
+            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in words
+                loss, accuracy = self._train_epoch(*train)
+                record = {"epoch": self.epoch + 1, "loss": loss, "accuracy": accuracy}
+                if validation is not None:
+                    record |= {f"validation{name}": value for name, value in self.evaluate(*validation).items()}
+            if not all(map(math.isfinite, record.values())) or not np.isfinite(self._theta).all():
+                raise self._diverged("The loss is no longer finite after the last step")
             self.epoch += 1
-            record = {"epoch": self.epoch, "loss": loss, "accuracy": accuracy}
-            if validation is not None:
-                record |= {f"validation{name}": value for name, value in self.evaluate(*validation).items()}
             yield record | {"seconds": time.perf_counter() - start}
 
     def _train_epoch(self, images: ndarray, labels: ndarray) -> tuple[float, float]:
@@ -283,23 +293,21 @@ class NeuralNetwork:
         order = self._shuffling.permutation(n)
         rows = max(CHUNK // size, 1) * size
         total, correct = 0.0, 0
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # a loss that is not finite is found below, and said in words
-            for start in range(0, n, rows):
-                chosen = order[start : start + rows]
-                x, y = self._read(images, chosen), self._one_hot(labels[chosen])
-                for b in range(0, len(chosen), size):
-                    loss, output = self._backward(x[b : b + size], y[b : b + size])
-                    if not math.isfinite(loss):
-                        raise Diverged(
-                            f"The loss became {loss} in epoch {self.epoch + 1}, step {(start + b) // size + 1}: "
-                            f"training diverged. Try a learning_rate below {self.config['learning_rate']}."
-                        )
-                    self.optimizer.step(self._theta, self._gradient, loss)
-                    total += loss * len(output)
-                    correct += np.count_nonzero(output.argmax(axis=1) == labels[chosen[b : b + size]])
+        for start in range(0, n, rows):
+            chosen = order[start : start + rows]
+            x, y = self._read(images, chosen), self._one_hot(labels[chosen])
+            for b in range(0, len(chosen), size):
+                loss, output = self._backward(x[b : b + size], y[b : b + size])
+                if not math.isfinite(loss):
+                    raise self._diverged(f"The loss became {loss} in step {(start + b) // size + 1}")
+                self.optimizer.step(self._theta, self._gradient, loss)
+                total += loss * len(output)
+                correct += np.count_nonzero(output.argmax(axis=1) == labels[chosen[b : b + size]])
         return total / n, int(correct) / n
+
+    def _diverged(self, what: str) -> Diverged:
+        rate = self.config["learning_rate"]
+        return Diverged(f"{what} of epoch {self.epoch + 1}: training diverged. Try a learning_rate below {rate}.")
 
     def _read(self, images: ndarray, rows: ndarray | slice) -> ndarray:
         """Some of the images as a batch (B, n_0 + 1) that ends in a column of ones."""
@@ -313,29 +321,28 @@ class NeuralNetwork:
     def _one_hot(self, labels: ndarray) -> ndarray:
         return np.eye(self._sizes[-1], dtype=self._dtype)[labels]
 
-    def _check(self, images: ndarray, labels: ndarray | None = None) -> tuple[ndarray, ndarray]:
-        """Images as (n, inputs), labels as (n,), or a sentence."""
+    def _check(self, images: ndarray, labels: ndarray) -> tuple[ndarray, ndarray]:
+        """Images as (n, inputs) and labels as (n,), or a sentence."""
+        images, labels = self._check_images(images), np.asarray(labels)
+        if labels.shape != images.shape[:1]:
+            raise ValueError(f"labels of shape {labels.shape} for {len(images)} images: expected one label an image.")
+        classes = self._sizes[-1]
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels of type {labels.dtype}: expected whole numbers below {classes}.")
+        if labels.min() < 0 or labels.max() >= classes:
+            raise ValueError(f"labels from {labels.min()} to {labels.max()}: expected whole numbers below {classes}.")
+        return images, labels
+
+    def _check_images(self, images: ndarray) -> ndarray:
         images = np.asarray(images)  # not a memmap: its slices are slower to make
-        inputs, classes = self._sizes[0], self._sizes[-1]
-        if images.ndim < 2 or math.prod(images.shape[1:]) != inputs:
+        inputs = self._sizes[0]
+        if images.ndim < 2 or not len(images) or math.prod(images.shape[1:]) != inputs:
             raise ValueError(
-                f"images of shape {images.shape}: expected (n, {inputs}), or (n, ...) with {inputs} elements each."
+                f"images of shape {images.shape}: expected (n, {inputs}), or {inputs} elements each, at least one."
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images of type {images.dtype}: expected uint8 pixels or floating point.")
-        images = images.reshape(len(images), inputs)
-        if labels is None:
-            return images, None
-        labels = np.asarray(labels)
-        if labels.shape != images.shape[:1] or not len(labels):
-            raise ValueError(
-                f"labels of shape {labels.shape} for {len(images)} images: expected one label an image, at least one."
-            )
-        if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= classes:
-            raise ValueError(
-                f"labels of type {labels.dtype}, from {labels.min()} to {labels.max()}: expected whole numbers below {classes}."
-            )
-        return images, labels
+        return images.reshape(len(images), inputs)
 
     # ---- use
 
@@ -346,12 +353,12 @@ class NeuralNetwork:
 
     def predict_proba(self, images: ndarray) -> ndarray:
         """ŷ, the probability of each class for each image, (n, classes)."""
-        images, _ = self._check(images)
+        images = self._check_images(images)
         return np.concatenate([softmax(a) for _, a in self._outputs(images)])
 
     def predict(self, images: ndarray) -> ndarray:
         """The most probable class of each image, (n,)."""
-        images, _ = self._check(images)
+        images = self._check_images(images)
         return np.concatenate([a.argmax(axis=1) for _, a in self._outputs(images)])
 
     def evaluate(self, images: ndarray, labels: ndarray) -> dict[str, float]:
@@ -365,21 +372,42 @@ class NeuralNetwork:
         penalty = 0.5 * self._l2 * float(np.vdot(weights, weights)) if self._l2 else 0.0
         return {"loss": total / len(labels) + penalty, "accuracy": int(correct) / len(labels)}
 
-    def save(self, path: str | os.PathLike) -> None:
-        """Write weights, configuration, optimizer and the state of the shuffling to an .npz file, whole or not at all."""
-        path = Path(path)
-        remembered = {k: v for k, v in vars(self.optimizer).items() if k not in ("scratch", "decayed")}
-        arrays = {k: v for k, v in remembered.items() if isinstance(v, ndarray)}
-        state = {
+    # ---- keeping
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All that training goes on from; also what copy.deepcopy and pickle take, so that views stay views."""
+        passing = ("scratch", "decayed")  # nothing of it outlives a step
+        return {
             "config": self.config,
             "epoch": self.epoch,
-            "optimizer": {k: v for k, v in remembered.items() if k not in arrays},
             "shuffling": self._shuffling.bit_generator.state,
+            "theta": self._theta,
+            "optimizer": {name: value for name, value in vars(self.optimizer).items() if name not in passing},
         }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state["config"])
+        self.epoch = state["epoch"]
+        self._shuffling.bit_generator.state = state["shuffling"]
+        _fill(self._theta, state["theta"])
+        for name, value in state["optimizer"].items():
+            if isinstance(value, ndarray):
+                _fill(getattr(self.optimizer, name), value)
+            else:
+                setattr(self.optimizer, name, value)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write weights, configuration, optimizer and the state of shuffling to an .npz file, whole or not at all."""
+        path, state = Path(path), self.__getstate__()
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path}: there is no folder {path.parent} to save into.")
+        optimizer = state.pop("optimizer")
+        arrays = {name: value for name, value in optimizer.items() if isinstance(value, ndarray)}
+        theta, state["optimizer"] = state.pop("theta"), {k: v for k, v in optimizer.items() if k not in arrays}
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
             with open(temporary, "wb") as file:
-                np.savez(file, theta=self._theta, state=json.dumps(state), **arrays)
+                np.savez(file, theta=theta, state=json.dumps(state), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -394,23 +422,18 @@ class NeuralNetwork:
             FileNotFoundError: if there is no such file.
             ValueError: if it is not a whole file written by `save`.
         """
+        net = cls.__new__(cls)
         try:
             with np.load(path, allow_pickle=False) as file:
                 arrays = dict(file)
             state = json.loads(arrays.pop("state").item())
-            net = cls(**state["config"])
-            net._theta[...] = arrays.pop("theta")
-            for name, vector in arrays.items():
-                getattr(net.optimizer, name)[...] = vector
-            vars(net.optimizer).update(state["optimizer"])
-            net._shuffling.bit_generator.state = state["shuffling"]
-            net.epoch = state["epoch"]
+            state["theta"] = arrays.pop("theta")
+            state["optimizer"] |= arrays
+            net.__setstate__(state)
         except FileNotFoundError:
             raise
-        except (OSError, EOFError, BadZipFile, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(
-                f"{path}: expected a network written by NeuralNetwork.save, found otherwise ({error})."
-            ) from error
+        except Exception as error:  # a damaged file raises almost anything: OSError, BadZipFile, KeyError, TypeError
+            raise ValueError(f"{path}: expected a network written by NeuralNetwork.save, found: {error}.") from error
         return net
 
 
@@ -433,6 +456,18 @@ def _choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
     except (KeyError, AttributeError):
         close = _closest(str(name).casefold(), folded)
         raise ValueError(f"{key}={name!r}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
+
+
+def _pair(name: str, data: Any) -> tuple[ndarray, ndarray]:
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ValueError(f"{name}: expected a pair of images and labels, found {type(data).__name__}.")
+    return data
+
+
+def _fill(vector: ndarray, values: ndarray) -> None:
+    if values.shape != vector.shape:  # or NumPy would repeat a shorter one
+        raise ValueError(f"{values.shape} numbers for a vector of {vector.shape}")
+    vector[...] = values
 
 
 def _check_integer(key: str, value: Any, least: int) -> None:

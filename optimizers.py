@@ -26,19 +26,19 @@ BOUNDS = {
     "beta": FRACTION,
     "beta1": FRACTION,
     "beta2": FRACTION,
-    "epsilon": NOT_NEGATIVE,
+    "epsilon": POSITIVE,
     "weight_decay": NOT_NEGATIVE,
 }
 
 
 @dataclass
 class Optimizer:
-    """What every optimizer has: a learning rate, a count of its steps, and room for what it remembers."""
+    """What every optimizer has: a learning rate, and room for what it remembers."""
 
     vectors: ClassVar[tuple[str, ...]] = ()  # names of the attributes, each shaped like theta, that it remembers
 
     learning_rate: float = 1e-3
-    t: int = field(default=0, init=False, repr=False)  # steps taken
+    t: int = field(default=0, init=False, repr=False)  # the number of this step, kept by the rules that need it
 
     def __post_init__(self):
         for name, value in self.settings().items():
@@ -61,7 +61,7 @@ class Optimizer:
         `weights` are the entries of theta that weight decay may touch; `new(theta)` makes one vector of zeros.
         """
         self.decayed = weights
-        self.scratch = new(theta)  # overwritten in every step, so that no step allocates
+        self.scratch = new(theta)  # a step may overwrite it, and need not allocate
         for name in self.vectors:
             setattr(self, name, new(theta))
 
@@ -173,8 +173,9 @@ class Adam(Optimizer):
 
 @dataclass
 class NAdam(Adam):
-    """Adam with Nesterov's momentum (Dozat, 2016, algorithm 2, with a constant μ = β₁):
-    m̂ = β₁ m / (1 - β₁ᵗ⁺¹) + (1 - β₁) g / (1 - β₁ᵗ), the rest as in Adam.
+    """Adam with Nesterov's momentum (Dozat, 2016, algorithm 2): m̂ = β₁ m / (1 - β₁ᵗ⁺¹) + (1 - β₁) g / (1 - β₁ᵗ).
+
+    The rest is as in Adam, v̂ included. Dozat's μ may change with t; here it is β₁ throughout.
     """
 
     vectors = ("m", "v", "lookahead")

@@ -1,0 +1,47 @@
+"""What several test files share: one thread a process, and PyTorch as an oracle."""
+
+import importlib
+import os
+
+import pytest
+
+for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is imported, which is after this file
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch. Where it is missing a test skips, but fails under CI=true: there no oracle may get lost."""
+    if os.environ.get("CI") == "true":
+        module = importlib.import_module("torch")
+    else:
+        module = pytest.importorskip("torch", reason="PyTorch, the oracle of this test, is not installed")
+    module.set_num_threads(1)
+    module.set_default_dtype(module.float64)  # in which NAdam, for one, keeps its product of momenta
+    return module
+
+
+@pytest.fixture(scope="session")
+def twin(torch):
+    """`twin(net, activation)` is the same network in PyTorch, weights copied; `activation` is a module."""
+
+    def build(net, activation):
+        modules = []
+        for W, b in zip(net.weights.values(), net.biases.values(), strict=True):
+            linear = torch.nn.Linear(*W.T.shape)
+            linear.weight.data, linear.bias.data = torch.from_numpy(W.copy()), torch.from_numpy(b.copy())
+            modules += [linear, activation]
+        return torch.nn.Sequential(*modules[:-1])
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def groups():
+    """`groups(model, weight_decay)` are parameter groups: PyTorch is to decay weights and leave biases alone."""
+
+    def build(model, weight_decay):
+        weights, biases = list(model.parameters())[::2], list(model.parameters())[1::2]
+        return [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
+
+    return build
