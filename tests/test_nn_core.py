@@ -903,8 +903,8 @@ def test_a_new_optimizer_is_one_class_and_one_line(monkeypatch, tmp_path):
     assert np.array_equal(loaded.theta, whole.theta)
     assert loaded.optimizer == whole.optimizer  # a dataclass: its settings, and t, d and the smoothed loss
 
-    with pytest.raises(ValueError, match=r"did you mean 'beta3'"):
-        network(optimizer="eve", beta4=0.9)
+    with pytest.raises(ValueError, match=r"did you mean 'lower'"):
+        network(optimizer="eve", louer=0.1)
     with pytest.raises(ValueError, match="nadam, adamw, eve"):
         network(optimizer="none of these")
 
