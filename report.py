@@ -405,8 +405,9 @@ def _value(text: str) -> Any:
     if value == text:  # a string without quotes
         with suppress(ValueError):
             return float(value)  # YAML 1.1 takes 1e-4 for one
-    if value is not None and not isinstance(value, str | int | float):
-        raise ReportError(f"the value {text} is not a number, a string, true, false or null")
+    for item in value if isinstance(value, list) else [value]:
+        if item is not None and not isinstance(item, str | int | float):
+            raise ReportError(f"the value {text} is not a number, a string, true, false or null, nor a list of these")
     return value
 
 

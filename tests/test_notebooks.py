@@ -1,0 +1,167 @@
+"""Each notebook runs from an empty kernel, from any working directory; only the evaluation opens the test images."""
+
+import ast
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+import fashion_mnist
+import report
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EVALUATION = "05_evaluation"
+SMALL_SWEEP = {
+    "name": "small",
+    "method": "random",
+    "run_cap": 3,
+    "metric": {"name": "validationaccuracy", "goal": "maximize"},
+    "parameters": {
+        "limit": {"value": 1000},
+        "max_epochs": {"value": 1},
+        "layers": {"values": [1, 2]},
+        "num_hidden_neurons": {"values": [8, 16]},
+        "activation": {"values": ["RELU", "TANH"]},
+        "optimizer": {"values": ["ADAM", "NAG"]},
+    },
+}
+SMALL = {  # in the order in which they are run
+    "01_dataset": {"limit": 2000},
+    "02_model": {"limit": 2000},
+    "03_train": {"limit": 1000, "max_epochs": 2},
+    "04_sweep": {"resamples": 5},
+    "05_evaluation": {"sweep_name": "small", "seeds": "[1, 2]", "limit": 1000},
+}
+
+
+def code_cells(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+# --- What notebooks are ---
+
+
+def test_there_is_a_small_run_for_each_notebook():
+    assert [path.stem for path in NOTEBOOKS] == list(SMALL)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_cells_are_sentences(path):
+    lines = [len(source.splitlines()) for source in code_cells(path)]
+    assert statistics.median(lines) <= 4
+    assert max(lines) <= 20
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_parameters_are_literals_with_type_and_meaning(path):
+    cells = nbformat.read(path, as_version=4).cells
+    [source] = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    statements = ast.parse(source).body
+    assert all(isinstance(statement, ast.AnnAssign) for statement in statements)
+    for statement in statements:
+        ast.literal_eval(statement.value)
+    assert all("  # " in line for line in source.splitlines())
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_opens_with_its_story_and_links_to_others_that_exist(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert "**Goal.**" in cells[0].source
+    links = {
+        part.split(")")[0] for cell in cells if cell.cell_type == "markdown" for part in cell.source.split("](")[1:]
+    }
+    assert {link for link in links if link.endswith(".ipynb") and not (path.parent / link).exists()} == set()
+
+
+# --- Who opens the test images ---
+
+
+def opens_test_images(source: str) -> bool:
+    """Whether code reads the attribute `test` of anything, by name or through getattr, or names the files."""
+    tree = ast.parse("\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr == "test":
+            return True
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if text in ("test", "test-images", "test-labels") or "t10k" in text:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("source", ["d.test", "load().test.images", "getattr(d, 'test')", "open('data/t10k-images')"])
+def test_the_check_below_notices(source):
+    assert opens_test_images(source)
+
+
+def test_no_module_and_no_other_notebook_asks_for_the_test_images():
+    modules = [path for path in ROOT.glob("*.py") if path.name != "fashion_mnist.py"]
+    sources = {path.name: path.read_text(encoding="utf-8") for path in modules}
+    sources |= {path.stem: "\n".join(code_cells(path)) for path in NOTEBOOKS}
+    assert len(sources) == 7 + 5
+    assert {name for name, source in sources.items() if opens_test_images(source)} == {EVALUATION}
+
+
+# --- That they run ---
+
+
+def environment(runs: Path, data: Path) -> dict[str, str]:
+    return os.environ | {"FASHION_RUNS": str(runs), "FASHION_MNIST_DIR": str(data), "WANDB_MODE": "offline"}
+
+
+def execute(name: str, cwd: Path, env: dict[str, str], **more: str) -> subprocess.CompletedProcess:
+    parameters = [word for item in (SMALL[name] | more).items() for word in ("-p", *map(str, item))]
+    command = [sys.executable, ROOT / "report.py", "run", ROOT / "notebooks" / f"{name}.ipynb", *parameters]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+def link_data(folder: Path, *parts: str) -> Path:
+    """A data folder that holds the real files of some parts."""
+    if not fashion_mnist.DATA.joinpath("train-images.npy").exists():
+        assert not os.environ.get("CI"), "the data set is missing: `make data` comes before the tests"
+        pytest.skip("the data set is not there: run `make data`")
+    folder.mkdir()
+    for path in fashion_mnist.DATA.glob("*.npy"):
+        if path.name.startswith(parts):
+            os.link(path, folder / path.name) if os.name == "posix" else shutil.copy(path, folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_path):
+    """01 to 04 run where a touch of the test images is an error; there 05 fails with that very error."""
+    poisoned = link_data(tmp_path / "poisoned", "train")
+    for name in ("test-images.npy", "test-labels.npy"):
+        (poisoned / name).write_bytes(b"whoever opens this fails")
+    sweep_file = tmp_path / "small.yaml"
+    sweep_file.write_text(yaml.safe_dump(SMALL_SWEEP), encoding="utf-8")
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    for name in ("01_dataset", "02_model", "03_train", "04_sweep"):
+        more = {"sweep_file": str(sweep_file)} if name == "04_sweep" else {}
+        result = execute(name, elsewhere, environment(runs, poisoned), **more)
+        assert result.returncode == 0, result.stderr + result.stdout
+        assert (runs / "notebooks" / f"{name}.ipynb").exists()
+    refused = execute(EVALUATION, elsewhere, environment(runs, poisoned))
+    assert refused.returncode == 1
+    assert "test-images.npy" in refused.stderr
+
+    whole = link_data(tmp_path / "whole", "train", "test")
+    result = execute(EVALUATION, elsewhere, environment(runs, whole))
+    assert result.returncode == 0, result.stderr + result.stdout
+    results = json.loads((runs / "results.json").read_text(encoding="utf-8"))
+    assert 20 < float(results["Test accuracy"]["value"].rstrip(" %")) < 100
+    assert list(elsewhere.iterdir()) == []  # nothing is left where it was started
+
+    report.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
+    assert {path.stem for path in (tmp_path / "reports").glob("*.html")} == {*SMALL, "index"}

@@ -1,0 +1,731 @@
+"""Sweeps: what a file may say, which configurations are chosen, and that nothing is lost or run twice."""
+
+import itertools
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+import sweep
+import tracking
+
+PARAMETERS = """\
+max_epochs: int = 2  # passes over the training images
+initializer: str = "xavier"  # random, xavier or he
+layers: int = 3  # hidden layers
+num_hidden_neurons: int = 128  # neurons in each of them
+activation: str = "tanh"  # of the hidden layers
+learning_rate: float = 0.001  # size of a step
+weight_decay: float = 0.0  # L2
+optimizer: str = "adam"  # a name
+batch_size: int = 32  # images a step
+loss: str = "cross_entropy"  # a name
+seed: int = 0  # of everything random
+momentum: float = None  # of some optimizers
+validation_fraction: float = 0.1  # set aside
+limit: int = None  # first so many images
+folder: str = ""  # where the run is kept
+draw: bool = True  # figures
+"""
+TRAIN = """\
+import os, sys, time
+import tracking
+
+config = dict(
+    max_epochs=max_epochs, initializer=initializer, layers=layers, num_hidden_neurons=num_hidden_neurons,
+    activation=activation, learning_rate=learning_rate, weight_decay=weight_decay, optimizer=optimizer,
+    batch_size=batch_size, loss=loss, seed=seed, validation_fraction=validation_fraction, limit=limit,
+)
+journal = lambda word: print(word, tracking.run_name(config), file=open(os.environ["JOURNAL"], "a"))
+with tracking.start(config, folder) as run:
+    journal("begin")
+    for epoch in range(1, max_epochs + 1):
+        time.sleep(float(os.environ.get("EPOCH", "0")))
+        if activation == "unknown":
+            raise ValueError("there is no activation 'unknown'")
+        if learning_rate > 1:
+            raise FloatingPointError(f"the loss is not finite in epoch {epoch}")
+        accuracy = 1 - abs(layers - 3) / 10 - learning_rate
+        run.log(dict(epoch=epoch, loss=0.5, accuracy=0.9, validationloss=0.6, validationaccuracy=accuracy, seconds=0.1))
+journal("end")
+"""
+SPACE = {"layers": {"values": [2, 3, 4]}, "activation": {"values": ["TANH", "RELU"]}, "seed": {"values": [0, 1]}}
+METRIC = {"name": "validationaccuracy", "goal": "maximize"}
+
+
+def definition(method="random", parameters=SPACE, **others):
+    return {"name": "trial", "method": method, "metric": METRIC, "parameters": parameters} | others
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """An empty database of Optuna, to be copied: making one takes longer than most of these tests."""
+    path = tmp_path_factory.mktemp("database") / "study.db"
+    optuna.storages.RDBStorage(f"sqlite:///{path.as_posix()}")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def environment(tmp_path, monkeypatch, database):
+    """Runs below tmp_path, W&B off, and fingerprints of the notebook alone."""
+    (tmp_path / "runs" / "trial").mkdir(parents=True)
+    shutil.copy(database, tmp_path / "runs" / "trial")
+    monkeypatch.setattr(sweep, "CODE", [])
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("JOURNAL", str(tmp_path / "journal"))
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A training notebook that trains nothing: what it reports follows from its parameters."""
+    cells = [
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(TRAIN),
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "03_train.ipynb")
+    return tmp_path / "03_train.ipynb"
+
+
+class Killed(BaseException):
+    """The end of the driver, in tests without kernels."""
+
+
+class Fake:
+    """In the place of papermill and a kernel: notes the parameters and leaves a record at once."""
+
+    def __init__(self, fail=(), diverge=(), killed_after=math.inf):
+        self.ran, self.fail, self.diverge, self.killed_after = [], fail, diverge, killed_after
+
+    def __call__(self, notebook, output, parameters, timeout):
+        parameters = dict(parameters)
+        folder = Path(parameters.pop("folder"))
+        assert parameters.pop("draw") is False
+        if len(self.ran) >= self.killed_after:
+            raise Killed
+        self.ran.append(parameters)
+        output.write_text("executed")
+        if parameters in self.fail:
+            raise ValueError("what went\nwrong")
+        accuracy = 1 - abs(parameters.get("layers", 3) - 3) / 10 - parameters.get("learning_rate", 0)
+        tracking.write_json(
+            folder / "record.json",
+            {
+                "name": folder.name,
+                "status": "diverged" if parameters in self.diverge else "finished",
+                "error": None,
+                "config": parameters,
+                "history": [{"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validationaccuracy": accuracy}],
+                "seconds": 0.1,
+                "fingerprint": sweep.fingerprint(notebook),
+            },
+        )
+
+
+def freeze(configs):
+    return {tuple(sorted(config.items())) for config in configs}
+
+
+# --- what a file may say ---
+
+
+def test_the_sweep_of_the_design_in_three_methods():
+    files = Path(sweep.__file__).parent / "sweeps"
+    for method in ("random", "bayes", "grid"):
+        found = sweep.read(files / f"{method}.yaml")
+        assert (found.name, found.method, found.metric, found.goal) == (method, method, *METRIC.values())
+        assert {key: distribution.choices for key, distribution in found.space.items()} == {
+            "max_epochs": (5, 10),
+            "initializer": ("RANDOM", "XAVIER"),
+            "layers": (2, 3, 4),
+            "num_hidden_neurons": (32, 64, 128),
+            "activation": ("RELU", "SIGMOID", "TANH"),
+            "learning_rate": (0.001, 0.0001),
+            "weight_decay": (0, 0.0005, 0.5),
+            "optimizer": ("SGD", "MGD", "NAG", "RMSPROP", "ADAM"),
+            "batch_size": (16, 32, 64),
+        }
+        assert found.size == 9720
+    assert sweep.read(files / "random.yaml").run_cap == 24
+
+
+def test_the_sweep_files_fit_the_training_notebook():
+    files = Path(sweep.__file__).parent / "sweeps"
+    book = sweep._Notebook(sweep.NOTEBOOK)
+    for file in files.glob("*.yaml"):
+        book.check({key: distribution.choices for key, distribution in sweep.read(file).space.items()})
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"value": "ADAM"}, CategoricalDistribution(["ADAM"])),
+        ({"distribution": "constant", "value": 3}, CategoricalDistribution([3])),
+        ({"distribution": "categorical", "values": [1, None]}, CategoricalDistribution([1, None])),
+        ({"values": ["1e-05", "1E+2", "1e", "e5"]}, CategoricalDistribution([1e-5, 100.0, "1e", "e5"])),
+        ({"min": 1, "max": 5}, IntDistribution(1, 5)),
+        ({"distribution": "int_uniform", "min": 1, "max": 5}, IntDistribution(1, 5)),
+        ({"min": 0.0, "max": 5}, FloatDistribution(0, 5)),
+        ({"distribution": "uniform", "min": 0, "max": 5}, FloatDistribution(0, 5)),
+        ({"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}, IntDistribution(16, 64, step=16)),
+        ({"distribution": "q_uniform", "min": 0, "max": 0.5, "q": 0.1}, FloatDistribution(0, 0.5, step=0.1)),
+        ({"distribution": "log_uniform_values", "min": "1e-4", "max": 1}, FloatDistribution(1e-4, 1, log=True)),
+        (
+            {"distribution": "log_uniform", "min": -2, "max": 0},
+            FloatDistribution(0.1353352832366127, 1, log=True),
+        ),
+    ],
+)
+def test_every_way_to_give_a_parameter(entry, expected):
+    found = sweep.read(definition(parameters={"learning_rate": entry})).space["learning_rate"]
+    assert found == expected
+
+
+def test_yaml_json_and_dictionary_say_the_same(tmp_path):
+    (tmp_path / "one.json").write_text(json.dumps(definition()))
+    (tmp_path / "two.yaml").write_text(json.dumps(definition()).replace("\t", " "))
+    assert sweep.read(tmp_path / "one.json") == sweep.read(tmp_path / "two.yaml") == sweep.read(definition())
+
+
+def test_a_file_without_a_name_lends_its_own(tmp_path):
+    (tmp_path / "mine.yaml").write_text("method: grid\nparameters: {layers: {values: [1, 2]}}")
+    found = sweep.read(tmp_path / "mine.yaml")
+    assert (found.name, found.metric, found.goal) == ("mine", "validationaccuracy", "maximize")
+
+
+X = "learning_rate"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (definition(early_terminate={"type": "hyperband"}), "'early_terminate' is not a supported key of a sweep"),
+        (definition(metod="grid"), "'metod' is not a supported key of a sweep: the nearest is 'method'"),
+        (definition("baies"), "'baies' is not a supported method: the nearest is 'bayes'"),
+        (
+            definition(metric={"name": "validation_accuracy", "goal": "maximize"}),
+            "'validation_accuracy' is not a metric that runs report: the nearest is 'validationaccuracy'",
+        ),
+        (
+            definition(metric={"name": "loss", "goal": "minimise"}),
+            "'minimise' is not a goal: the nearest is 'minimize'",
+        ),
+        (definition(metric={"name": "loss"}), "metric must have a name and a goal, not {'name': 'loss'}"),
+        (definition(run_cap=0), "run_cap must be a number of runs, at least 1, not 0"),
+        (definition(name="../x"), "name '../x' must do as a folder"),
+        (definition(parameters={}), "parameters must name at least one parameter"),
+        (definition(parameters={X: 3}), "parameter 'learning_rate' must have value, values, or min and max, not 3"),
+        (definition(parameters={X: {"min": 1}}), "parameter 'learning_rate' must have value, values, or min and max"),
+        (
+            definition(parameters={X: {"min": 1, "max": 2, "q": 1}}),
+            "parameter 'learning_rate' must have value, values, or min and max (q_uniform also q)",
+        ),
+        (
+            definition(parameters={X: {"values": [1, 2], "probabilities": [0.9, 0.1]}}),
+            "'probabilities' is not a supported key of parameter 'learning_rate'",
+        ),
+        (
+            definition(parameters={X: {"parameters": {"a": {"value": 1}}}}),
+            "'parameters' is not a supported key of parameter 'learning_rate'",
+        ),
+        (
+            definition(parameters={X: {"distribution": "normal", "mu": 0, "sigma": 1}}),
+            "'normal' is not a supported distribution (parameter 'learning_rate')",
+        ),
+        (
+            definition(parameters={X: {"distribution": "q_log_uniform_values", "min": 1, "max": 2}}),
+            "'q_log_uniform_values' is not a supported distribution (parameter 'learning_rate')",
+        ),
+        (definition(parameters={X: {"values": []}}), "values of parameter 'learning_rate' must be a list of at least"),
+        (definition(parameters={X: {"values": [[1], 2]}}), "must be numbers, strings, booleans or null"),
+        (definition(parameters={X: {"values": ["ADAM", "adam"]}}), "name the same value twice: ['ADAM', 'adam']"),
+        (definition(parameters={X: {"min": 2, "max": 1}}), "min and max of parameter 'learning_rate' make no range"),
+        (definition(parameters={X: {"min": "a", "max": 1}}), "must be numbers, not 'a', 1 and 1"),
+        (
+            definition(parameters={X: {"distribution": "log_uniform_values", "min": 0, "max": 1}}),
+            "min and max of parameter 'learning_rate' make no range",
+        ),
+        (
+            definition(parameters={X: {"distribution": "q_uniform", "min": 1, "max": 10, "q": 3}}),
+            "min and max of parameter 'learning_rate' must be multiples of q = 3 for q_uniform, not 1 and 10",
+        ),
+        (
+            definition(parameters={X: {"distribution": "int_uniform", "min": 0.5, "max": 2}}),
+            "min and max of parameter 'learning_rate' must be whole numbers for int_uniform, not 0.5 and 2",
+        ),
+        (
+            definition("grid", {X: {"min": 0.1, "max": 1}}),
+            "method grid needs values to visit, but parameter 'learning_rate' is continuous",
+        ),
+        (Path("nowhere.yaml"), "nowhere.yaml cannot be read: [Errno 2] No such file or directory"),
+    ],
+)
+def test_what_it_cannot_mean_is_refused_in_one_sentence(source, sentence):
+    with pytest.raises(sweep.SweepError) as refusal:
+        sweep.read(source)
+    assert sentence in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["a: [1,", "- 1\n- 2", "", "a: \t1\n\tb: 2"])
+def test_a_file_that_is_no_sweep_is_refused_by_name(text, tmp_path):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(sweep.SweepError, match=r"bad\.yaml") as refusal:
+        sweep.read(tmp_path / "bad.yaml")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        (
+            {"learning_rte": {"value": 1}},
+            "'learning_rte' is not a parameter of 03_train.ipynb: the nearest is 'learning",
+        ),
+        ({"layers": {"values": [2, 2.5]}}, "parameter 'layers' of 03_train.ipynb is of type int, not 2.5"),
+        ({"layers": {"min": 1.0, "max": 2.0}}, "parameter 'layers' of 03_train.ipynb is of type int, not 1.0"),
+        ({"layers": {"value": True}}, "parameter 'layers' of 03_train.ipynb is of type int, not True"),
+        ({"optimizer": {"value": 3}}, "parameter 'optimizer' of 03_train.ipynb is of type str, not 3"),
+        ({"layers": {"value": None}}, "parameter 'layers' of 03_train.ipynb is of type int, not None"),
+        ({"folder": {"value": "x"}}, "'folder' is not a parameter of 03_train.ipynb"),
+    ],
+)
+def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(parameters, sentence, notebook):
+    fake = Fake()
+    with pytest.raises(sweep.SweepError) as refusal:
+        sweep.run(definition(parameters=SPACE | parameters), 3, notebook=notebook, execute=fake)
+    assert sentence in str(refusal.value)
+    assert not fake.ran
+
+
+def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
+    parameters = {"learning_rate": {"values": [0, 1]}, "momentum": {"values": [None, 0.9]}}
+    assert len(sweep.run(definition("grid", parameters), notebook=notebook, execute=Fake())) == 4
+
+
+@pytest.mark.parametrize(
+    ("edit", "same"),
+    [
+        (("# twice", "# two times"), True),
+        (('"""Doubles x."""', '"""Twice x."""'), True),
+        (("2 * x", "2  *  x"), True),
+        (("2 * x", "3 * x"), False),
+    ],
+)
+def test_a_fingerprint_is_of_the_code_and_not_of_what_is_said_about_it(edit, same, notebook, tmp_path, monkeypatch):
+    code = tmp_path / "core.py"
+    monkeypatch.setattr(sweep, "CODE", [code])
+    code.write_text('def double(x):\n    """Doubles x."""\n    return 2 * x  # twice\n')
+    before = sweep.fingerprint(notebook)
+    code.write_text(code.read_text().replace(*edit))
+    assert (sweep.fingerprint(notebook) == before) is same
+
+
+def test_a_fingerprint_is_of_the_core_the_data_and_numpy(notebook, monkeypatch):
+    monkeypatch.undo()
+    assert {path.name for path in sweep.CODE} == {"activations.py", "optimizers.py", "nn_core.py", "fashion_mnist.py"}
+    before = sweep.fingerprint(notebook)
+    monkeypatch.setattr(sweep, "version", lambda package: f"another {package}")
+    assert sweep.fingerprint(notebook) != before
+
+
+# --- which configurations ---
+
+
+@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
+def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, capsys):
+    fake = Fake()
+    table = sweep.run(definition(method), 20, notebook=notebook, execute=fake)
+    assert len(fake.ran) == len(freeze(fake.ran)) == len(table) == 12
+    assert "its space holds 12 configurations, not 20" in capsys.readouterr().out
+
+
+def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
+    assert len(sweep.run(definition("grid"), notebook=notebook, execute=Fake())) == 12
+    with pytest.raises(sweep.SweepError, match="needs a number of runs"):
+        sweep.run(definition(), notebook=notebook, execute=Fake())
+    with pytest.raises(sweep.SweepError, match="workers must be at least 1, not 0"):
+        sweep.run(definition(), 3, workers=0, notebook=notebook, execute=Fake())
+    assert len(sweep.run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, notebook, tmp_path):
+    parameters = SPACE | {"learning_rate": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-1}}
+
+    def sequence(folder, *counts, seed=0):
+        fake = Fake()
+        for count in counts:
+            sweep.run(
+                definition(method, parameters),
+                count,
+                workers=1,
+                seed=seed,
+                notebook=notebook,
+                root=tmp_path / folder,
+                execute=fake,
+            )
+        return fake.ran
+
+    whole = sequence("whole", 12)
+    assert sequence("parts", 3, 11, 12) == whole
+    assert sequence("other", 1, seed=1) != whole[:1]
+    assert all(1e-4 <= config["learning_rate"] <= 1e-1 for config in whole)
+
+
+def test_random_draws_are_uniform_over_the_product(notebook):
+    plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), sweep._Notebook(notebook)
+    seen, drawn = set(), []
+    for config in itertools.islice(sweep._Search(plan, optuna.create_study(), 0, book)._new(seen), 200):
+        seen.add(book.run_name(config))
+        drawn.append(config["seed"])
+    assert len(set(drawn)) == 200
+    assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
+
+
+def test_bayes_learns_where_it_is_good(notebook):
+    fake = Fake()
+    parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
+    sweep.run(definition("bayes", parameters), 25, workers=1, notebook=notebook, execute=fake)
+    rates = [config["learning_rate"] for config in fake.ran]
+    assert sum(rates[15:]) / 10 < 0.25  # small is good here; at random it would be a half
+
+
+# --- nothing lost, nothing twice ---
+
+
+def test_what_a_killed_driver_left_is_run_again_and_nothing_else(notebook):
+    killed, fake = Fake(killed_after=4), Fake()
+    with pytest.raises(Killed):
+        sweep.run(definition(), 9, notebook=notebook, execute=killed)
+    table = sweep.run(definition(), 9, notebook=notebook, execute=fake)
+    assert len(killed.ran) == 4
+    assert len(fake.ran) == 5
+    assert len(freeze(killed.ran + fake.ran)) == len(table) == 9
+    assert set(table.status) == {"finished"}
+
+
+def test_a_run_that_ended_before_its_driver_heard_of_it_is_kept(notebook, monkeypatch):
+    def tell(*_):
+        raise Killed
+
+    killed, fake = Fake(), Fake()
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep._Search, "tell", tell)
+        with pytest.raises(Killed):
+            sweep.run(definition(), 4, workers=1, notebook=notebook, execute=killed)
+    assert len(killed.ran) == 1
+    assert len(sweep.run(definition(), 4, notebook=notebook, execute=fake)) == 4
+    assert len(fake.ran) == 3
+
+
+def test_more_runs_may_be_asked_for(notebook):
+    fake = Fake()
+    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    assert len(sweep.run(definition(), 5, notebook=notebook, execute=fake)) == len(freeze(fake.ran)) == 5
+    assert len(sweep.run(definition(), 5, notebook=notebook, execute=fake)) == len(fake.ran) == 5
+
+
+def test_a_failed_run_stops_no_other_and_is_tried_once_by_each_start(notebook, capsys):
+    bad = {"layers": 2, "activation": "TANH", "seed": 0}
+    fake = Fake(fail=[bad])
+    table = sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    assert table.status.value_counts().to_dict() == {"finished": 11, "failed": 1}
+    (record,) = (record for record in sweep.records("trial") if record["status"] == "failed")
+    assert record["error"] == "ValueError: what went wrong"
+    assert {key: record["config"][key] for key in bad} == bad
+    assert (Path(os.environ["FASHION_RUNS"]) / "trial" / record["name"] / "03_train.ipynb").read_text() == "executed"
+    assert "failed (ValueError: what went wrong)" in capsys.readouterr().out
+    sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    assert fake.ran[12:] == [bad]
+    recovered = Fake()
+    assert set(sweep.run(definition("grid"), notebook=notebook, execute=recovered).status) == {"finished"}
+    assert recovered.ran == [bad]
+
+
+def test_a_sweep_of_failures_says_so(notebook):
+    def execute(*_):
+        raise RuntimeError("Kernel died")
+
+    with pytest.raises(sweep.SweepError, match="every run of trial failed, the last with RuntimeError: Kernel died"):
+        sweep.run(definition(), 3, notebook=notebook, execute=execute)
+
+
+def test_a_notebook_without_tracking_is_a_failure_with_a_hint(notebook):
+    with pytest.raises(sweep.SweepError, match=r"must keep its run with tracking\.start"):
+        sweep.run(definition(), 2, notebook=notebook, execute=lambda *_: None)
+
+
+def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
+    good = {"layers": 3, "activation": "TANH", "seed": 0}
+    fake = Fake(diverge=[good])
+    sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    assert len(fake.ran) == 12
+    assert sweep.best("trial")["config"] != good
+
+
+def test_changed_code_or_definition_or_seed_begins_anew(notebook):
+    fake = Fake()
+    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    sweep.run(definition(description="the same", run_cap=99), 3, notebook=notebook, execute=fake)
+    notebook.write_text(notebook.read_text().replace("# a name", "# some other comment"))
+    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 3  # none of that decides a result
+
+    narrow = definition(parameters=SPACE | {"layers": {"values": [7, 8]}})
+    assert set(sweep.run(narrow, 3, notebook=notebook, execute=fake).layers) <= {7, 8}
+    assert sweep.best("trial")["config"]["layers"] in {7, 8}
+    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 6  # back to the first definition, whose records are still there
+
+    notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
+    table = sweep.run(definition(), 2, notebook=notebook, execute=fake)
+    assert len(table) == 2
+    assert len(fake.ran) == 8
+
+
+def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
+    fake, earlier = Fake(), notebook.read_text()
+    plan = definition("grid", {"layers": {"values": [2, 3, 4]}})
+    sweep.run(plan, notebook=notebook, execute=fake)
+    notebook.write_text(earlier.replace("/ 10", "/ 11"))
+    sweep.run(plan, 2, notebook=notebook, execute=fake)
+    notebook.write_text(earlier)
+    assert len(sweep.run(plan, notebook=notebook, execute=fake)) == 3
+    assert len(fake.ran) == 3 + 2 + 2
+
+
+def test_code_that_changes_under_a_sweep_stops_it(notebook):
+    class Edit(Fake):
+        def __call__(self, *arguments):
+            super().__call__(*arguments)
+            notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
+
+    fake = Edit()
+    with pytest.raises(sweep.SweepError, match="the code has changed meanwhile"):
+        sweep.run(definition(), 9, workers=1, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 1
+
+
+def test_a_second_driver_of_a_sweep_is_refused(notebook):
+    class Nested(Fake):
+        def __call__(self, *arguments):
+            super().__call__(*arguments)
+            with pytest.raises(sweep.SweepError, match="is being run by another process"):
+                sweep.run(definition(), 3, notebook=notebook, execute=Fake())
+
+    assert len(sweep.run(definition(), 3, workers=1, notebook=notebook, execute=Nested())) == 3
+
+
+# --- given configurations ---
+
+
+def test_given_configurations_come_back_in_order(notebook):
+    fake = Fake()
+    configs = [{"layers": 4}, {"layers": 2}, {"layers": 4}, {"layers": 3}]
+    records = sweep.run_configurations(configs, notebook=notebook, execute=fake)
+    assert [record["config"]["layers"] for record in records] == [4, 2, 4, 3]
+    assert len(fake.ran) == 3
+    assert sweep.run_configurations(configs[1:], notebook=notebook, execute=fake) == records[1:]
+    assert len(fake.ran) == 3
+    assert len(sweep.table("evaluation")) == 3
+    assert sweep.best("evaluation")["config"]["layers"] == 3
+
+
+def test_a_given_configuration_that_fails_is_named_after_the_others_have_ended(notebook):
+    fake = Fake(fail=[{"layers": 4}])
+    with pytest.raises(sweep.SweepError, match=r"the run hl_4_\S+ of evaluation failed with ValueError: what went"):
+        sweep.run_configurations([{"layers": 4}, {"layers": 2}], workers=1, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 2
+    assert len(sweep.run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())) == 2
+
+
+def test_given_configurations_are_checked_too(notebook):
+    with pytest.raises(
+        sweep.SweepError, match=r"'layer' is not a parameter of 03_train\.ipynb: the nearest is 'layers'"
+    ):
+        sweep.run_configurations([{"layer": 4}], notebook=notebook, execute=Fake())
+
+
+# --- what there is to read ---
+
+
+def test_a_table_has_a_row_for_each_run(notebook):
+    bad = {"layers": 2, "activation": "TANH", "seed": 0}
+    table = sweep.run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
+    assert {"layers", "activation", "seed", "status", "trainloss", "validationaccuracy"} < set(table.columns)
+    assert list(table.columns[-3:]) == ["seconds", "epochs", "name"]
+    assert "momentum" not in table.columns
+    row = table[table.status == "failed"].iloc[0]
+    assert row.epochs == 0
+    assert math.isnan(row.validationaccuracy)
+    assert (table[table.layers == 3].validationaccuracy == 1).all()
+
+
+@pytest.mark.parametrize(("goal", "layers"), [("maximize", 3), ("minimize", 2)])
+def test_the_best_is_best_by_the_goal(goal, layers, notebook):
+    metric = {"name": "validationaccuracy", "goal": goal}
+    parameters = {"layers": {"values": [2, 3]}}
+    sweep.run(definition("grid", parameters, metric=metric), notebook=notebook, execute=Fake())
+    assert sweep.best("trial")["config"]["layers"] == layers
+
+
+def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
+    sweep.run(definition("grid"), notebook=notebook, execute=Fake())
+    capsys.readouterr()
+    assert sweep.main(["status", "trial"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "trial: 12 of 12 runs (12 finished); best validationaccuracy 1.0000: hl_3_"
+    )
+    assert sweep.main(["best", "trial"]) == 0
+    assert json.loads(capsys.readouterr().out)["config"]["layers"] == 3
+    assert sweep.main(["table", "trial", "--csv", str(tmp_path / "table.csv")]) == 0
+    assert len((tmp_path / "table.csv").read_text().splitlines()) == 13
+    assert sweep.main(["table", "trial"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 13
+
+
+@pytest.mark.parametrize("arguments", [["status", "none"], ["best", "none"], ["table", "none"], ["run", "none.yaml"]])
+def test_a_mistake_on_the_command_line_is_a_sentence_and_exit_1(arguments, capsys):
+    assert sweep.main(arguments) == 1
+    error = capsys.readouterr().err
+    assert "none" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_ctrl_c_on_the_command_line_is_exit_130(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "run", interrupted)
+    assert sweep.main(["run", "sweeps/random.yaml"]) == 130
+
+
+def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monkeypatch):
+    given = {}
+
+    def run_configurations(configs, sweep, workers):
+        given.update(configs=configs, sweep=sweep, workers=workers)
+        return [{}]
+
+    monkeypatch.setattr(sweep, "run_configurations", run_configurations)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    monkeypatch.setenv("WANDB_RUN_ID", "r1")
+    (tmp_path / "config.json").write_text('{"layers": 2, "learning_rate": "1e-05"}')
+    assert sweep.main(["agent", str(tmp_path / "config.json")]) == 0
+    assert given == {"configs": [{"layers": 2, "learning_rate": 1e-5}], "sweep": "s1/r1", "workers": 1}
+
+
+# --- with real kernels ---
+
+DRIVE = """
+import json, sys, sweep
+sweep.CODE = []
+try:
+    sweep.run(json.loads(sys.argv[1]), notebook=sys.argv[2], timeout=float(sys.argv[3]))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def drive(notebook, plan, timeout=60, **variables):
+    """A driver in a process of its own."""
+    command = [sys.executable, "-c", DRIVE, json.dumps(plan), str(notebook), str(timeout)]
+    return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def journal(word):
+    path = Path(os.environ["JOURNAL"])
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [line.split()[1] for line in lines if line.startswith(word)]
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def kernels(pid):
+    """The processes below a driver, to be asked later whether they are still there."""
+    psutil = pytest.importorskip("psutil")
+    return psutil.Process(pid).children(recursive=True)
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_the_notebook(notebook, capfd):
+    parameters = {
+        "layers": {"values": [2, 3]},
+        "activation": {"values": ["tanh", "unknown"]},
+        "learning_rate": {"values": [0.5, 2]},
+        "seed": {"value": 5},
+    }
+    table = sweep.run(definition("grid", parameters), notebook=notebook)
+    assert table.status.value_counts().to_dict() == {"finished": 2, "diverged": 2, "failed": 4}
+    for record in sweep.records("trial"):
+        folder = Path(os.environ["FASHION_RUNS"]) / "trial" / record["name"]
+        assert {path.name for path in folder.iterdir()} == {"record.json", "03_train.ipynb"}
+        assert record["threads"] == dict.fromkeys(tracking.THREADS, "1")
+        assert record["fingerprint"] == sweep.fingerprint(notebook)
+        executed = nbformat.read(folder / "03_train.ipynb", as_version=4)
+        assert any("seed = 5" in cell.source for cell in executed.cells)
+        if record["status"] == "failed":
+            assert record["error"] == "ValueError: there is no activation 'unknown'"
+    output, errors = capfd.readouterr()
+    assert errors == ""
+    assert len(output.splitlines()) == 9
+
+
+@pytest.mark.slow
+def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
+    source = notebook.read_text()
+    notebook.write_text(source.replace('os.environ.get(\\"EPOCH\\", \\"0\\")', '\\"100\\" if layers == 2 else \\"0\\"'))
+    assert notebook.read_text() != source
+    table = sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), timeout=2.5, notebook=notebook)
+    assert dict(zip(table.layers, table.status, strict=True)) == {2: "failed", 3: "finished"}
+    errors = [record["error"] for record in sweep.records("trial") if record["status"] == "failed"]
+    assert errors == ["TimeoutError: a cell took longer than 2.5 s"]
+
+
+@pytest.mark.slow
+def test_kill_9_of_the_driver_loses_nothing_and_runs_nothing_twice(notebook):
+    plan = definition(run_cap=6)
+    driver = drive(notebook, plan, EPOCH="0.5")
+    wait_for(lambda: len(journal("end")) >= 2 and len(journal("begin")) > len(journal("end")))
+    below = kernels(driver.pid)
+    driver.kill()
+    driver.wait()
+    wait_for(lambda: not any(process.is_running() for process in below), seconds=30)
+    table = sweep.run(plan, notebook=notebook)
+    assert len(table) == 6
+    assert set(table.status) == {"finished"}
+    assert len(journal("end")) == len(set(journal("end")))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
+def test_ctrl_c_records_what_was_running_and_leaves_no_process(notebook):
+    plan = definition(run_cap=6)
+    driver = drive(notebook, plan, EPOCH="30")
+    wait_for(lambda: len(journal("begin")) == 2)
+    below = kernels(driver.pid)
+    driver.send_signal(signal.SIGINT)
+    assert driver.wait(timeout=30) == 130
+    assert not any(process.is_running() for process in below)
+    records = sweep.records("trial")
+    assert [record["status"] for record in records] == ["interrupted", "interrupted"]
+    assert len(sweep.run(plan, 2, notebook=notebook)) == 2
+    assert len(set(journal("begin"))) == 2

@@ -1,0 +1,230 @@
+"""One training run on record: a JSON file of our own, a W&B run beside it (online, offline or none), early stopping."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+REPOSITORY = Path(__file__).resolve().parent
+PROJECT = "fashion-mnist-numpy"
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+ABBREVIATIONS = {
+    "layers": "hl",
+    "num_hidden_neurons": "hn",
+    "batch_size": "bs",
+    "activation": "ac",
+    "initializer": "in",
+    "optimizer": "op",
+    "learning_rate": "lr",
+    "weight_decay": "wd",
+    "max_epochs": "ep",
+    "loss": "lo",
+    "seed": "se",
+}
+HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part of a configuration
+USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
+
+
+def runs_root() -> Path:
+    """The folder of all runs: the environment variable FASHION_RUNS, or runs/ in the repository."""
+    return Path(os.environ.get("FASHION_RUNS") or REPOSITORY / "runs").resolve()
+
+
+def run_name(config: Mapping[str, Any]) -> str:
+    """A readable name, safe as a file name: equal for equal configurations (ADAM is adam, 0 is 0.0), else different."""
+    keys = [*ABBREVIATIONS, *sorted(config.keys() - ABBREVIATIONS.keys() - HOUSEKEEPING)]
+    shown = [key for key in keys if config.get(key) is not None and config[key] != USUAL.get(key)]
+    return "_".join(f"{ABBREVIATIONS.get(key, key)}_{_text(config[key])}" for key in shown)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `8.3 s`, `95 s`, `4 min 10 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write strict JSON (null for what is not finite) such that a kill at any moment leaves the old or the new file."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(_strict(content), file, indent=1, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+class Run:
+    """A run under way: what it is (`config`, `name`, `folder`) and what has come of it (`status`, `history`, `error`).
+
+    `status` is running, then finished, diverged, failed or interrupted; `history` holds one dictionary an epoch, as
+    `NeuralNetwork.train` yields them.
+    """
+
+    def __init__(self, config: Mapping[str, Any], folder: str | Path = "", patience: int | None = None) -> None:
+        self.config = dict(config)
+        self.name = run_name(config)
+        self.folder = Path(folder or runs_root() / "single" / self.name).resolve()
+        self.patience = patience
+        self.status = "running"
+        self.error: str | None = None
+        self.history: list[dict[str, Any]] = []
+        self.wandb: Any = None  # the W&B run, for whoever wants to log more than epochs
+        self._clock = time.monotonic()
+        self._fixed = {
+            "started": _now(),
+            "versions": {
+                "python": platform.python_version(),
+                "numpy": version("numpy"),
+                "platform": platform.platform(),
+            },
+            "commit": _commit(),
+            "threads": {name: os.environ.get(name) for name in THREADS},
+            "fingerprint": os.environ.get("FASHION_FINGERPRINT"),  # sweep.py's mark of the code that runs
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "weights.npz").unlink(missing_ok=True)  # those of an earlier run are not this run's
+        self.write()
+
+    def log(self, epoch: dict[str, Any]) -> None:
+        """Record one epoch, in record.json and on W&B, and print a line on it."""
+        if self.patience is not None and "validationaccuracy" not in epoch:
+            raise ValueError("patience watches validationaccuracy: train with validation data, or leave patience out")
+        self.history.append(dict(epoch))
+        self.write()
+        if self.wandb:
+            self.wandb.log(epoch)
+        done, total = len(self.history), self.config.get("max_epochs")
+        facts = [f"epoch {done}/{total}" if total else f"epoch {done}", f"loss {epoch['loss']:.4f}"]
+        if "validationaccuracy" in epoch:
+            facts.append(f"validation accuracy {epoch['validationaccuracy']:.4f}")
+        facts.append(duration(epoch["seconds"]))
+        if total:
+            facts.append(f"{duration((time.monotonic() - self._clock) / done * (total - done))} left")
+        print(*facts, sep=" · ", flush=True)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the validation accuracy has not risen for `patience` epochs; never without a patience."""
+        if self.patience is None or not self.history:
+            return False
+        accuracies = [epoch["validationaccuracy"] for epoch in self.history]
+        return len(accuracies) - 1 - accuracies.index(max(accuracies)) >= self.patience
+
+    def save(self, net: Any) -> Path:
+        """Save the network's weights as weights.npz beside the record, whole or not at all; return the path."""
+        temporary, path = self.folder / "weights.tmp.npz", self.folder / "weights.npz"
+        net.save(temporary)
+        os.replace(temporary, path)
+        return path
+
+    def write(self) -> None:
+        """Bring record.json up to date."""
+        record = {
+            "name": self.name,
+            "status": self.status,
+            "error": self.error,
+            "config": self.config,
+            "history": self.history,
+            "seconds": time.monotonic() - self._clock,
+            **self._fixed,
+            "finished": None if self.status == "running" else _now(),
+        }
+        write_json(self.folder / "record.json", record)
+
+
+@contextmanager
+def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int | None = None) -> Iterator[Run]:
+    """Keep a run on record in `folder` (empty: runs/single/<run name>) and on W&B.
+
+    A FloatingPointError ends the run as `diverged` and is swallowed, with its sentence printed; any other exception
+    is recorded, as `failed` or `interrupted`, and goes on. With `patience`, `run.should_stop` turns true once the
+    validation accuracy has not risen for so many epochs.
+    """
+    run = Run(config, folder, patience)
+    try:
+        run.wandb = _wandb_run(run)
+        yield run
+        run.status = "finished"
+    except FloatingPointError as error:
+        run.status, run.error = "diverged", str(error)
+        print(error, flush=True)
+    except BaseException as error:
+        run.status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        run.error = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        run.write()  # before W&B, which may take its time over the network
+        if run.wandb:
+            run.wandb.summary["status"] = run.status
+            run.wandb.finish(exit_code=0 if run.status in ("finished", "diverged") else 1)
+
+
+def _wandb_run(run: Run) -> Any:
+    """A W&B run in the mode of WANDB_MODE; without it online where there is a key, else offline. Never a prompt."""
+    mode = os.environ.get("WANDB_MODE")
+    if mode == "disabled":
+        return None
+    if not mode:
+        os.environ.pop("WANDB_MODE", None)  # W&B takes an empty one for an error
+    import wandb  # here, since WANDB_MODE=disabled need not wait for it
+
+    wandb.setup(wandb.Settings(silent=True))
+    options: dict[str, Any] = {
+        "name": run.name,
+        "config": run.config,
+        "dir": run.folder,
+        "settings": wandb.Settings(silent=True, console="off", init_timeout=10, finish_timeout=60),
+    }
+    if not os.environ.get("WANDB_RUN_ID"):  # below a W&B agent the run exists, with its project and its sweep
+        options |= {"project": os.environ.get("WANDB_PROJECT") or PROJECT, "group": run.folder.parent.name}
+    try:
+        return wandb.init(mode=mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"), **options)
+    except wandb.Error as error:
+        reason = str(error).splitlines()[0]
+        print(f"W&B keeps this run offline ({reason}); `wandb sync` uploads it later from {run.folder}.", flush=True)
+        return wandb.init(mode="offline", **options)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str | bool):
+        return quote(str(value).casefold(), safe="")
+    if isinstance(value, int | float):
+        return str(int(value)) if float(value).is_integer() else float.__repr__(float(value))
+    return quote(str(value), safe="")
+
+
+def _strict(value: Any) -> Any:
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _strict(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_strict(item) for item in value]
+    return value
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _commit() -> str | None:
+    """The commit of the repository, with a + where tracked files differ from it; None without git."""
+    command = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
+    try:
+        result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip()
