@@ -58,7 +58,7 @@ help:  ## this menu
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
 	@if test -x $(BIN)/uv || test "$(UV)" = $(BIN)/uv; then $(PYTHON) -m venv .venv; else $(UV) venv --quiet --clear .venv; fi
-	@test -x $(UV) || $(PY) -m pip install --quiet uv
+	@test -x $(UV) || $(PY) -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
 .venv/.users: requirements.lock pyproject.toml | .venv/.python

@@ -392,9 +392,9 @@ class _Runner:
             return record
         notebook = self.notebook
         folder = self.folder / notebook.run_name(params)
-        output, running = folder / notebook.path.name, folder / f"{notebook.path.stem}.running.ipynb"
+        running = folder / f"{notebook.path.stem}.running.ipynb"
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         began, error = time.monotonic(), None
         try:
             self._execute(notebook.path, running, {**params, **notebook.plain, "folder": str(folder)}, self.timeout)
@@ -405,7 +405,7 @@ class _Runner:
         except Exception as exception:  # whatever ends one run must not end the others
             error = f"{type(exception).__name__}: {exception}"
         if running.exists():
-            os.replace(running, output)
+            os.replace(running, folder / notebook.path.name)
         record = _read(folder / "record.json")
         if not error and record.get("status") not in ENDED:
             error = f"{notebook.path.name} must keep its run with tracking.start(config, folder)"
@@ -738,7 +738,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(table(options.sweep).to_string())
             case "agent":
                 agent(options.file)
-    except SweepError as error:
+    except (SweepError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
