@@ -35,8 +35,8 @@ class Diverged(FloatingPointError):
 
 
 def random(n_in: int, n_out: int, rng: np.random.Generator) -> ndarray:
-    """Normal with standard deviation 0.01, whatever the layer's size."""
-    return rng.normal(0, 0.01, (n_in, n_out))
+    """Normal with standard deviation 0.05, whatever the layer's size."""
+    return rng.normal(0, 0.05, (n_in, n_out))
 
 
 def xavier(n_in: int, n_out: int, rng: np.random.Generator) -> ndarray:
