@@ -21,7 +21,7 @@ import numpy as np
 from numpy import ndarray
 
 from activations import ACTIVATIONS
-from optimizers import OPTIMIZERS, Optimizer
+from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
 HUGE_PAGES = 4 * 2**20  # bytes from which NumPy asks the system for huge pages, which spare address look-ups
@@ -128,11 +128,12 @@ class NeuralNetwork:
         dtype: str = "float32",
         **settings: float | None,
     ):
-        given = {k: v for k, v in locals().items() if k not in ("self", "settings")} | settings
-        self.config = {k: v.item() if isinstance(v, np.generic) else v for k, v in given.items() if v is not None}
-        for key, least in LEAST.items():
-            _check_integer(key, self.config.get(key), least)
-        _check_number("weight_decay", self.config.get("weight_decay"))
+        given = {k: v for k, v in locals().items() if k not in ("self", "settings")}
+        given |= {k: v for k, v in settings.items() if v is not None}
+        self.config = {k: _plain(v) for k, v in given.items()}
+        for key, least in MINIMUM.items():
+            _check_integer(key, self.config[key], least)
+        check_setting("weight_decay", weight_decay, "NeuralNetwork")
         self.epoch = 0  # epochs done
         self._dtype = np.dtype(_choose("dtype", dtype, {"float32": "float32", "float64": "float64"}))
         self._activation = _choose("activation", activation, self.ACTIVATIONS)
@@ -167,7 +168,8 @@ class NeuralNetwork:
         n = self._weight_count + sum(self._sizes[1:])
         stride = -(-n // 16) * 16  # each vector starts on a cache line
         length = max((4 + len(self.optimizer.vectors)) * stride, HUGE_PAGES // self._dtype.itemsize)
-        block = np.empty(length, self._dtype)
+        block = np.empty(length + 16, self._dtype)
+        block = block[-block.ctypes.data % 64 // block.itemsize :]
         block.fill(0)
         free = iter(range(0, length, stride))
 
@@ -311,7 +313,7 @@ class NeuralNetwork:
 
     def _read(self, images: ndarray, rows: ndarray | slice) -> ndarray:
         """Some of the images as a batch (B, n_0 + 1) that ends in a column of ones."""
-        raw = images[rows] if isinstance(rows, slice) else np.take(images, rows, axis=0, mode="clip")
+        raw = images[rows] if isinstance(rows, slice) else np.take(images, rows, axis=0, mode="clip")  # clip: no check
         x = np.empty((len(raw), self._sizes[0] + 1), self._dtype)
         scale = 1 / 255 if raw.dtype == np.uint8 else 1
         np.multiply(raw, self._dtype.type(scale), out=x[:, :-1], casting="same_kind")
@@ -342,6 +344,8 @@ class NeuralNetwork:
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images of type {images.dtype}: expected uint8 pixels or floating point.")
+        if images.dtype != np.uint8 and not np.isfinite(images).all():
+            raise ValueError("images with numbers that are not finite: expected none.")
         return images.reshape(len(images), inputs)
 
     # ---- use
@@ -402,12 +406,14 @@ class NeuralNetwork:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no folder {path.parent} to save into.")
         optimizer = state.pop("optimizer")
-        arrays = {name: value for name, value in optimizer.items() if isinstance(value, ndarray)}
-        theta, state["optimizer"] = state.pop("theta"), {k: v for k, v in optimizer.items() if k not in arrays}
+        arrays = {f"optimizer.{k}": v for k, v in optimizer.items() if isinstance(v, ndarray)} | {
+            "theta": state.pop("theta")
+        }
+        state["optimizer"] = {k: _plain(v) for k, v in optimizer.items() if not isinstance(v, ndarray)}
         temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         try:
             with open(temporary, "wb") as file:
-                np.savez(file, theta=theta, state=json.dumps(state), **arrays)
+                np.savez(file, state=json.dumps(state), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
@@ -428,7 +434,7 @@ class NeuralNetwork:
                 arrays = dict(file)
             state = json.loads(arrays.pop("state").item())
             state["theta"] = arrays.pop("theta")
-            state["optimizer"] |= arrays
+            state["optimizer"] |= {name.removeprefix("optimizer."): vector for name, vector in arrays.items()}
             net.__setstate__(state)
         except FileNotFoundError:
             raise
@@ -438,7 +444,7 @@ class NeuralNetwork:
 
 
 ARGUMENTS = [name for name in NeuralNetwork.__init__.__annotations__ if name != "settings"]
-LEAST = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
+MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
 
 
 # ---- checks of what is given
@@ -458,6 +464,11 @@ def _choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
         raise ValueError(f"{key}={name!r}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
 
 
+def _plain(value: Any) -> Any:
+    """A NumPy number as Python's own, which JSON can hold."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _pair(name: str, data: Any) -> tuple[ndarray, ndarray]:
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ValueError(f"{name}: expected a pair of images and labels, found {type(data).__name__}.")
@@ -473,8 +484,3 @@ def _fill(vector: ndarray, values: ndarray) -> None:
 def _check_integer(key: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{key}={value!r}: expected a whole number of at least {least}.")
-
-
-def _check_number(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"{key}={value!r}: expected a number from 0 on.")

@@ -31,6 +31,13 @@ BOUNDS = {
 }
 
 
+def check_setting(name: str, value: float, whose: str) -> None:
+    """Raise ValueError, in a sentence, unless the hyper-parameter of this name may have this value."""
+    holds, expected = BOUNDS.get(name, (lambda x: True, "a number"))
+    if isinstance(value, bool) or not isinstance(value, Real) or not holds(value):
+        raise ValueError(f"{name}={value!r}: {whose} expects {expected}.")
+
+
 @dataclass
 class Optimizer:
     """What every optimizer has: a learning rate, and room for what it remembers."""
@@ -42,9 +49,7 @@ class Optimizer:
 
     def __post_init__(self):
         for name, value in self.settings().items():
-            holds, expected = BOUNDS.get(name, (lambda x: True, "a number"))
-            if isinstance(value, bool) or not isinstance(value, Real) or not holds(value):
-                raise ValueError(f"{name}={value!r}: {type(self).__name__} expects {expected}.")
+            check_setting(name, value, type(self).__name__)
 
     @classmethod
     def setting_names(cls) -> list[str]:
@@ -82,7 +87,7 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Gradient descent with momentum (Polyak, 1964): u ← μ u + g, θ ← θ - η u.
 
-    As in the course and in PyTorch, η stands in the second line; Sutskever et al. (2013, eq. 1) have it in the first.
+    As in the course and in PyTorch, η multiplies u; Sutskever et al. (2013, eq. 1) have it before g.
     """
 
     vectors = ("u",)
@@ -196,7 +201,7 @@ class AdamW(Adam):
     """Adam with decoupled weight decay λ (Loshchilov and Hutter, 2019, algorithm 2): θ ← θ - η λ θ, then Adam's step.
 
     A network whose optimizer has a `weight_decay` of its own adds no L2 term to its loss. As in PyTorch, η multiplies
-    the decay. Biases do not decay.
+    the decay; in the paper only the schedule does. Biases do not decay.
     """
 
     weight_decay: float = 0.0
