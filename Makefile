@@ -12,9 +12,10 @@ ORACLES := UV_HTTP_RETRIES=0 UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(INSTALL) --grou
 LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
         --generate-hashes --no-emit-index-url --no-annotate --no-header
 
+RUNS := $(or $(FASHION_RUNS),runs)
 CORE := activations.py optimizers.py nn_core.py fashion_mnist.py
 PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation
-EXECUTED := $(PAGES:%=runs/notebooks/%.ipynb)
+EXECUTED := $(PAGES:%=$(RUNS)/notebooks/%.ipynb)
 
 all: reports  ## the main job: environment, data, notebooks, sweep, evaluation, reports
 	@$(PY) report.py summary
@@ -27,9 +28,9 @@ data: .venv/.users  ## find or fetch Fashion-MNIST, and verify it
 lab: data  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab notebooks
 
-sweep: runs/.sweep  ## 24 runs of sweeps/random.yaml; after an interruption, the rest of them
+sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption, the rest of them
 
-evaluate: runs/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
+evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
 
 reports: reports/index.html  ## the pages in reports/
 
@@ -57,8 +58,9 @@ help:  ## this menu
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
-	@if test -x $(BIN)/uv || test "$(UV)" = $(BIN)/uv; then $(PYTHON) -m venv .venv; else $(UV) venv --quiet --clear .venv; fi
-	@test -x $(UV) || $(PY) -m pip install --quiet --disable-pip-version-check uv
+	@rm -rf .venv
+	@if test "$(UV)" = $(BIN)/uv; then $(PYTHON) -m venv .venv; else $(UV) venv --quiet --python "$(PYTHON)" .venv; fi
+	@test "$(UV)" != $(BIN)/uv || $(PY) -m pip install --quiet --disable-pip-version-check uv
 	@touch $@
 
 .venv/.users: requirements.lock pyproject.toml | .venv/.python
@@ -70,17 +72,18 @@ help:  ## this menu
 .venv/.developers: requirements-dev.lock .venv/.users
 	@$(INSTALL) --requirement requirements-dev.lock
 	@$(PY) -c "import torch" 2>/dev/null || $(ORACLES) --torch-backend=cpu 2>/dev/null || $(ORACLES) || \
-	  echo "PyTorch could not be installed: the tests that compare with it are skipped."
+	  echo "PyTorch could not be installed: the tests that compare with it skip, or fail where CI=true."
 	@touch $@
 
-runs/.sweep: sweeps/random.yaml notebooks/03_train.ipynb $(CORE) tracking.py sweep.py .venv/.users | data
-	$(PY) sweep.py run sweeps/random.yaml --workers 2
+$(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(CORE) requirements.lock | data
+	$(PY) sweep.py run sweeps/random.yaml
+	$(PY) sweep.py run sweeps/bayes.yaml --after random
 	@touch $@
 
-runs/notebooks/04_sweep.ipynb: runs/.sweep
-runs/notebooks/05_evaluation.ipynb: runs/notebooks/04_sweep.ipynb
-runs/notebooks/%.ipynb: notebooks/%.ipynb $(CORE) figures.py tracking.py .venv/.users | data
+$(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py figures.py requirements.lock | data
 	$(PY) report.py run $<
+$(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb: $(CORE)
+$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
 
 reports/index.html: $(EXECUTED) report.py $(wildcard templates/report/*)
 	$(PY) report.py build

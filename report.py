@@ -38,6 +38,7 @@ import nbformat
 import yaml
 from bs4 import BeautifulSoup
 from jinja2 import Environment, FileSystemLoader
+from jupyter_client import AsyncKernelManager
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 from nbclient.exceptions import DeadKernelError
@@ -46,10 +47,12 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from papermill import PapermillExecutionError, execute_notebook, inspect_notebook
 from PIL import Image
 
+from tracking import THREADS, runs_root
+
 ROOT = Path(__file__).resolve().parent
 TEMPLATES = ROOT / "templates" / "report"
 PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "wandb")  # whose versions a page states
-TAGS = {"parameters", "injected-parameters", "hide-input"}
+TAGS = {"parameters", "injected-parameters", "hide-input", "show-code"}
 # Where an output has several forms, the first of these is shown.
 FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
 LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href"}  # attributes that make a browser fetch something
@@ -61,36 +64,30 @@ class ReportError(RuntimeError):
     """A notebook that cannot be executed or shown; the text is one sentence for its author."""
 
 
-def runs() -> Path:
-    """The folder of everything that was executed."""
-    return Path(os.environ.get("FASHION_RUNS") or ROOT / "runs").resolve()
-
-
 # --- Executing ---
 
 
 def run(notebook: Path, given: Mapping[str, Any]) -> Path:
     """Execute `notebook` with the `given` parameters into runs/notebooks/ and return where it is, provenance included.
 
-    What it prints appears at once. If it fails, it is kept as <name>.failed.ipynb, an earlier finished one stays as it
-    was, and ReportError says which cell and why.
+    Each section is announced, and what cells print appears at once. If it fails, it is kept as <name>.failed.ipynb, an
+    earlier finished one stays as it was, and ReportError says which cell and why.
     """
     cells, defaults = _read(notebook).cells, _defaults(notebook)
     for name in given.keys() - defaults.keys():
         nearest = difflib.get_close_matches(name, defaults, n=1)
         hint = f"did you mean {nearest[0]}?" if nearest else f"it has {', '.join(defaults) or 'none'}."
         raise ReportError(f"{notebook} has no parameter {name}: {hint}")
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")  # the kernel inherits it; small matrices are multiplied fastest by one thread
     place = "the start of its kernel"
 
     def announce(cell: nbformat.NotebookNode, cell_index: int) -> None:
         nonlocal place
         place = f"cell {cell_index + 1} of {len(cells) + bool(given)}"  # papermill adds a cell for what is given
-        if cell.cell_type == "code":
-            print(f"{notebook.stem}: {place}", flush=True)
+        heading = re.match(r"#+ +(.+)", cell.source) if cell.cell_type == "markdown" else None
+        if heading:
+            print(f"{notebook.stem}: {place} · {heading[1]}", flush=True)
 
-    finished = runs() / "notebooks" / notebook.name
+    finished = runs_root() / "notebooks" / notebook.name
     partial, failed = finished.with_suffix(".partial.ipynb"), finished.with_suffix(".failed.ipynb")
     finished.parent.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(notebook, given, defaults)
@@ -101,11 +98,12 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
             partial,
             given,
             kernel_name="python3",
+            kernel_manager_class=_Kernel,
             progress_bar=False,
             stdout_file=sys.stdout,
             stderr_file=sys.stderr,
             on_cell_start=announce,
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=["--IPKernelApp.log_level=50"],
         )
         executed.metadata["provenance"] = provenance | {"seconds": round(time.perf_counter() - start, 1)}
         nbformat.write(executed, partial)
@@ -119,6 +117,13 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return finished
+
+
+class _Kernel(AsyncKernelManager):
+    """Multiplies matrices in one thread, unless the environment says otherwise: for small ones that is fastest."""
+
+    async def start_kernel(self, **options: Any) -> None:
+        await super().start_kernel(env=dict.fromkeys(THREADS, "1") | os.environ, **options)
 
 
 def _read(path: Path) -> nbformat.NotebookNode:
@@ -156,13 +161,13 @@ def _provenance(notebook: Path, given: Mapping[str, Any], defaults: Mapping[str,
 
 
 def _commit() -> str | None:
-    """The commit checked out, with a "+" if files other than the reports differ from it; None without git."""
+    """The commit checked out, with a "+" if files that `build` does not write differ from it; None without git."""
 
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!README.md")
         return git("rev-parse", "--short=12", "HEAD") + "+" * bool(changed)
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -179,15 +184,17 @@ class Page:
     title: str
     lead: Markup  # its first paragraph
     headings: Headings  # for the table of contents
-    cells: list[dict[str, Any]]  # {"html"} or {"code", "outputs"}; an output is {"text"}, {"html"} or {"image", ...}
+    cells: list[dict[str, Any]]  # {"html"} or {"code", "open", "outputs"}; outputs: {"text"}, {"html"}, {"image", ...}
+    cover: str | None  # its first picture, as a data: address
     thumbnail: str | None
     provenance: dict[str, Any]
 
 
-def build(sources: Path, executed: Path, reports: Path) -> Path:
+def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
     """Render the executed form of every notebook in `sources` to a page in `reports`; return their index.
 
-    The headline numbers come from results.json beside `executed`. Nothing is written unless everything can be.
+    The headline numbers come from results.json beside `executed`; `readme` shows them too, with result.png, the last
+    page's first picture. Nothing is written unless everything can be, and the index, make's target, is written last.
     """
     names = sorted(path.stem for path in sources.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
     missing = [name for name in names if not (executed / f"{name}.ipynb").exists()]
@@ -196,19 +203,44 @@ def build(sources: Path, executed: Path, reports: Path) -> Path:
     pages = [page(executed / f"{name}.ipynb") for name in names]
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["moment"] = lambda date: f"{datetime.fromisoformat(date):%d %B %Y, %H:%M} UTC"
-    index = templates.get_template("index.html.j2").render(pages=pages, results=results(executed.parent))
-    files = {reports / "index.html": index}
+    found = results(executed.parent)
+    files = {}
     for before, this, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
         text = templates.get_template("page.html.j2").render(page=this, before=before, after=after)
-        files[reports / f"{this.name}.html"] = text
+        files[reports / f"{this.name}.html"] = text.encode()
+    kind, _, picture = (pages[-1].cover or "").partition(",")
+    if kind == "data:image/png;base64":
+        files[reports / "result.png"] = base64.b64decode(picture)
+    index = templates.get_template("index.html.j2").render(pages=pages, results=found)
+
     reports.mkdir(parents=True, exist_ok=True)
-    for path, text in files.items():
-        partial = path.with_suffix(".partial")
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    for stale in set(reports.glob("[0-9][0-9]_*.html")) - files.keys():
+    for path, content in files.items():
+        _write(path, content)
+    for stale in {*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png")} - files.keys():
         stale.unlink()
+    if readme and readme.exists() and found:
+        _tell(readme, found)
+    _write(reports / "index.html", index.encode())
     return reports / "index.html"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file such that a kill at any moment leaves the old or the new one."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _tell(readme: Path, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put the results, a table and a picture, between the markers of the README; without markers it stays as it is."""
+    rows = [("Result", "Value", "Note"), ("---", "---", "---")]
+    rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
+    table = "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in row)} |" for row in rows)
+    section = f"\n\n{table}\n\n![Test accuracy of both configurations, seed by seed](reports/result.png)\n\n"
+    old = readme.read_text(encoding="utf-8")
+    new = re.sub("(?<=<!-- results -->).*?(?=<!-- /results -->)", lambda _: section, old, count=1, flags=re.DOTALL)
+    if new != old:
+        _write(readme, new.encode())
 
 
 def results(folder: Path) -> dict[str, dict[str, Any]]:
@@ -242,9 +274,10 @@ def page(path: Path) -> Page:
     return Page(
         name=path.stem,
         title=_plain(headings[0][2]),
-        lead=_unlinked(first.decode_contents()) if first else Markup(""),
+        lead=_unlinked(first.decode_contents().removeprefix("<strong>Goal.</strong> ")) if first else Markup(""),
         headings=[(level, quote(anchor), text) for level, anchor, text in headings if level in (2, 3)],
         cells=cells,
+        cover=images[0] if images else None,
         thumbnail=_thumbnail(images[0]) if images else None,
         provenance=notebook.metadata["provenance"],
     )
@@ -260,7 +293,8 @@ def _cell(cell: nbformat.NotebookNode, headings: Headings) -> dict[str, Any]:
     if cell.cell_type != "code" or not cell.source.strip():
         return {}
     code = None if "hide-input" in tags else Markup(Highlight2HTML(pygments_lexer="ipython3")(cell.source))
-    return {"code": code, "outputs": [shown for output in cell.outputs if (shown := _output(output, markdown))]}
+    outputs = [shown for output in cell.outputs if (shown := _output(output, markdown))]
+    return {"code": code, "open": "show-code" in tags, "outputs": outputs}
 
 
 def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> dict[str, Any] | None:
@@ -428,11 +462,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "run":
             print(run(options.notebook, {name: _value(text) for name, text in options.p}))
         elif options.command == "build":
-            print(build(ROOT / "notebooks", runs() / "notebooks", index.parent))
+            print(build(ROOT / "notebooks", runs_root() / "notebooks", index.parent, ROOT / "README.md"))
         elif not index.exists():
             raise ReportError(f"{index} does not exist yet: make builds it")
         else:
-            for label, found in results(runs()).items():
+            for label, found in results(runs_root()).items():
                 print(f"{label}: {found['value']}", f"({found['note']})" if found["note"] else "")
             print(f"Reports: {index}")
     except (ReportError, OSError) as error:

@@ -193,6 +193,11 @@ def test_code_is_folded_and_hide_input_removes_it(root, executed):
     assert page.select_one("pre.output").get_text() == "2"
 
 
+def test_show_code_keeps_it_open(root, executed):
+    executed("# One", code("folded = 1"), code("open = 2", tags=["show-code"]))
+    assert [fold.has_attr("open") for fold in build(root).select("main details")] == [False, True]
+
+
 def test_tables_have_headers_with_scope_and_links_lead_to_pages(root, executed):
     table = (
         "<style scoped>td {color: red}</style><table border='1' class='dataframe'><thead><tr><th></th><th>T-shirt</th>"
@@ -207,7 +212,7 @@ def test_tables_have_headers_with_scope_and_links_lead_to_pages(root, executed):
 
 def test_index_shows_the_results_and_every_page(root, executed):
     executed(
-        "# Data & co\n\nThe *first* paragraph, [linked](02_model.ipynb).\n\nThe second.",
+        "# Data & co\n\n**Goal.** The *first* paragraph, [linked](02_model.ipynb).\n\nThe second.",
         code("plot()", figure(**{"image/png": {"alt": "A"}})),
     )
     executed("# Model", name="02_model")
@@ -265,6 +270,79 @@ def test_the_same_notebooks_give_the_same_bytes_and_stale_pages_go(root, execute
     assert {path.name: path.read_bytes() for path in (root / "reports").iterdir()} == first
 
 
+def test_the_index_is_written_last(root, executed, monkeypatch):
+    executed("# One", code("plot()", figure(**{"image/png": {"alt": "A"}})))
+    executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A"}})), name="02_model")
+    (root / "README.md").write_text("<!-- results --><!-- /results -->")
+    (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %"}}')
+    written, write = [], report._write
+    monkeypatch.setattr(report, "_write", lambda path, content: [written.append(path.name), write(path, content)])
+    build(root)
+    assert written == ["01_data.html", "02_model.html", "result.png", "README.md", "index.html"]
+    assert sorted(path.name for path in (root / "reports").iterdir()) == sorted({*written} - {"README.md"})
+
+
+def test_result_png_is_the_first_picture_of_the_last_page_if_it_is_a_png(root, executed):
+    picture = root / "reports" / "result.png"
+    executed("# One", code("plot()", figure(**{"image/png": {"alt": "A"}})))
+    build(root)
+    assert b64encode(picture.read_bytes()).decode() == png()
+    svg = new_output("display_data", data={"image/svg+xml": "<svg/>"}, metadata={"image/svg+xml": {"alt": "A"}})
+    executed("# One", code("plot()", svg))
+    build(root)
+    assert not picture.exists()
+
+
+def test_readme_shows_the_results_between_its_markers(root, executed):
+    executed("# One")
+    readme, found = root / "README.md", root / "runs" / "results.json"
+    empty = "# Title\n\n<!-- results -->\n<!-- /results -->\n\nThe rest, \\1 and all.\n"
+    readme.write_text(empty, "utf-8")
+    build(root)
+    assert readme.read_text("utf-8") == empty  # no results yet
+    found.write_text('{"Test accuracy": {"value": "88.9 %", "note": "a | b \\\\1"}, "Hardest": {"value": "Shirt"}}')
+    build(root)
+    filled = readme.read_text("utf-8")
+    assert filled == (
+        "# Title\n\n<!-- results -->\n\n| Result | Value | Note |\n| --- | --- | --- |\n"
+        "| Test accuracy | 88.9 % | a &#124; b \\1 |\n| Hardest | Shirt |  |\n\n"
+        "![Test accuracy of both configurations, seed by seed](reports/result.png)\n\n<!-- /results -->\n\n"
+        "The rest, \\1 and all.\n"
+    )
+    before = readme.stat().st_mtime_ns
+    build(root)
+    assert readme.stat().st_mtime_ns == before
+    found.write_text('{"Test accuracy": {"value": "90.0 %"}}')
+    build(root)
+    assert readme.read_text("utf-8") != filled
+    readme.write_text("No markers\n", "utf-8")
+    build(root)
+    assert readme.read_text("utf-8") == "No markers\n"
+
+
+def test_what_build_writes_does_not_mark_the_commit(root):
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+
+    def git(*words):
+        name = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *name, *words], cwd=root, check=True, capture_output=True)
+
+    assert report._commit() is None
+    files = [root / name for name in ("README.md", "reports/index.html", "core.py")]
+    files[1].parent.mkdir()
+    for file in files:
+        file.write_text("old")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "All")
+    for file in files[:2]:
+        file.write_text("new")
+    assert re.fullmatch("[0-9a-f]{12}", report._commit())
+    files[2].write_text("new")
+    assert report._commit().endswith("+")
+
+
 # --- What is refused ---
 
 
@@ -320,7 +398,7 @@ def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, ca
     assert "did you mean learning_rate?" in refusal(capsys, "run", path, "-p", "learningrate", "1")
     assert "it has seed, learning_rate" in refusal(capsys, "run", path, "-p", "xyz", "1")
     assert "is not YAML" in refusal(capsys, "run", path, "-p", "seed", "[1")
-    assert "is not a number" in refusal(capsys, "run", path, "-p", "seed", "[1]")
+    assert "is not a number" in refusal(capsys, "run", path, "-p", "seed", "[[1]]")
     assert "does not exist" in refusal(capsys, "run", str(root / "nothing.ipynb"))
     executed("# One", code("seed = 1 + time()", tags=["parameters"]))
     assert "literals only" in refusal(capsys, "run", path)
@@ -328,7 +406,16 @@ def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, ca
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("3", 3), ("1e-4", 1e-4), ("adam", "adam"), ("null", None), ("true", True), ("'3'", "3"), ("", None)],
+    [
+        ("3", 3),
+        ("1e-4", 1e-4),
+        ("adam", "adam"),
+        ("null", None),
+        ("true", True),
+        ("'3'", "3"),
+        ("", None),
+        ("[0, 1]", [0, 1]),
+    ],
 )
 def test_values_are_read_as_yaml(text, value):
     assert report._value(text) == value
@@ -345,13 +432,20 @@ def test_run_streams_records_and_builds(root, executed):
         f"import pathlib, time\nprint('ready', seed)\nwhile not pathlib.Path({str(flag)!r}).exists(): time.sleep(0.05)"
     )
     executed(
-        "# One", code("seed: int = 0\nlearning_rate: float = 1e-3", tags=["parameters"]), code(wait), provenance=None
+        "# One",
+        code("seed: int = 0\nlearning_rate: float = 1e-3", tags=["parameters"]),
+        "## Wait",
+        code(wait),
+        code("import os\nprint(os.environ['OMP_NUM_THREADS'], os.environ['MKL_NUM_THREADS'])"),
+        provenance=None,
     )
     kept = root / "runs" / "notebooks" / "01_data.ipynb"
     kept.unlink()
     source = root / "notebooks" / "01_data.ipynb"
     command = [sys.executable, report.__file__, "run", source, "-p", "seed", "42", "-p", "learning_rate", "1e-4"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    environment = {name: value for name, value in os.environ.items() if name not in report.THREADS}
+    environment |= {"MKL_NUM_THREADS": "2", "PYTHONIOENCODING": "utf-8"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
         lines = []
         for line in process.stdout:
             lines.append(line.strip())
@@ -359,7 +453,7 @@ def test_run_streams_records_and_builds(root, executed):
                 assert not kept.exists()
                 flag.touch()
     assert process.returncode == 0
-    assert lines[-3:] == ["01_data: cell 4 of 4", "ready 42", str(kept)]
+    assert lines == ["01_data: cell 1 of 6 · One", "01_data: cell 4 of 6 · Wait", "ready 42", "1 2", str(kept)]
     assert [path.name for path in kept.parent.iterdir()] == ["01_data.ipynb"]
     made = nbformat.read(kept, as_version=4).metadata["provenance"]
     assert made["parameters"] == {"seed": 42, "learning_rate": 1e-4}

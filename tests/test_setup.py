@@ -1,5 +1,6 @@
 """What a clone promises before anything is run: pinned packages, a short menu, clean notebooks."""
 
+import ast
 import json
 import os
 import re
@@ -7,7 +8,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -53,6 +57,37 @@ def test_every_dependency_has_its_reason():
     declared = re.findall(r'^    "[a-z0-9-]+[=>].*$', text, re.MULTILINE)
     assert len(declared) > 15
     assert [line for line in declared if not re.search(r'",\s+# \S.{10,}', line)] == []
+
+
+def imported(sources: Iterable[Path]) -> set[str]:
+    """The top-level names that modules, tests or notebooks import."""
+    names = set()
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
+            text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - set(sys.stdlib_module_names) - {path.stem for path in ROOT.glob("*.py")}
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"]
+    users = {Requirement(line).name for line in project["project"]["dependencies"]}
+    developers = users | {Requirement(line).name for line in groups["dev"] + groups["oracles"]}
+    owners = {
+        name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
+    }
+    for sources, declared in (
+        ([*ROOT.glob("*.py"), *NOTEBOOKS], users),
+        ((ROOT / "tests").glob("*.py"), developers),
+    ):
+        assert {name for name in imported(sources) if not owners.get(name, {name}) & declared} == set()
 
 
 def installed(python: Path) -> dict[str, str]:
@@ -116,11 +151,8 @@ def test_no_commit_names_a_registry_or_a_home():
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listing.returncode:
         pytest.skip("not a git checkout")
-    forbidden = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", r"/home/\w+/", r"/Users/\w+/"]))
-    texts = [
-        ROOT / name
-        for name in listing.stdout.split("\0")
-        if name.endswith((".py", ".md", ".yml", ".yaml", ".toml", ".lock", ".ipynb", ".html"))
-    ]
+    homes = ["/home/" + r"\w+/", "/Users/" + r"\w+/", "/ro" + "ot/"]
+    forbidden = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", *homes]))
+    texts = [ROOT / name for name in listing.stdout.split("\0") if name and not name.endswith(".png")]
     found = [p.name for p in texts if p.exists() and forbidden.search(p.read_text(encoding="utf-8", errors="ignore"))]
     assert found == []

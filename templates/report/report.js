@@ -5,6 +5,7 @@ if (button && folds.length) {
   const allOpen = () => [...folds].every((fold) => fold.open);
   const label = () => { button.textContent = allOpen() ? "Hide all code" : "Show all code"; };
   button.hidden = false;
+  label();
   button.addEventListener("click", () => {
     const open = !allOpen();
     for (const fold of folds) fold.open = open;

@@ -1,0 +1,61 @@
+"""What an evaluation reports: intervals, the confusion of classes, their precision and recall, calibration."""
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy import ndarray
+
+# Student's t (1908): 97.5 % lie below it, by the number of values, one more than the degrees of freedom.
+T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+
+
+def seed_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean of 2 to 10 independent values, such as the accuracies of as many seeds."""
+    if len(values) not in T_975:
+        raise ValueError(f"{len(values)} values: expected 2 to 10 seeds for an interval.")
+    mean, half = np.mean(values), T_975[len(values)] * np.std(values, ddof=1) / len(values) ** 0.5
+    return float(mean - half), float(mean + half)
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share of n independent cases (Wilson, 1927)."""
+    z = NormalDist().inv_cdf(0.975)
+    centre, half = share + z**2 / (2 * n), z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
+
+
+def confusion(labels: ndarray, predictions: ndarray, classes: int = 10) -> ndarray:
+    """Counts (classes, classes) of true class by predicted class."""
+    counts = np.zeros((classes, classes), dtype=int)
+    np.add.at(counts, (labels, predictions), 1)
+    return counts
+
+
+def class_scores(counts: ndarray) -> dict[str, ndarray]:
+    """Precision, recall and F1 of each class, (classes,), from a confusion matrix; 0 where there is none."""
+    right, said, true = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
+    return {
+        "precision": right / np.maximum(said, 1),
+        "recall": right / np.maximum(true, 1),
+        "F1": 2 * right / np.maximum(said + true, 1),
+    }
+
+
+class Calibration(NamedTuple):
+    """Mean confidence, accuracy and number of cases in equal bins from 0 to 1, and the expected calibration error."""
+
+    confidence: ndarray
+    accuracy: ndarray
+    counts: ndarray
+    ece: float
+
+
+def calibration(probabilities: ndarray, labels: ndarray, bins: int = 15) -> Calibration:
+    """Compare the confidence of predictions (n, classes) with how often they are right (Guo et al., 2017, eq. 3)."""
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts, sure, correct = (np.bincount(which, weights, minlength=bins) for weights in (None, confidence, right))
+    filled = np.maximum(counts, 1)
+    return Calibration(sure / filled, correct / filled, counts, float(np.abs(sure - correct).sum() / len(labels)))
