@@ -19,7 +19,6 @@ import json
 import math
 import os
 import re
-import shutil
 import signal
 import sqlite3
 import sys
@@ -43,9 +42,21 @@ from jupyter_core.utils import run_sync
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 from papermill.exceptions import PapermillExecutionError
+from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
-from tracking import HOUSEKEEPING, REPOSITORY, THREADS, duration, run_name, runs_root, write_json
+from tracking import (
+    ENDED,
+    HOUSEKEEPING,
+    REPOSITORY,
+    THREADS,
+    duration,
+    make_way,
+    read_json,
+    run_name,
+    runs_root,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +75,13 @@ METRICS = {  # what runs report, and the column of a table (where `loss` is the 
     "validationaccuracy": "validationaccuracy",
 }
 GOALS = {"maximize": max, "minimize": min}
-DISTRIBUTIONS = ("constant", "categorical", "uniform", "int_uniform", "q_uniform", "log_uniform", "log_uniform_values")
+DISTRIBUTIONS = ("constant", "categorical", "uniform", "int_uniform", "log_uniform", "log_uniform_values")
+RANGES = DISTRIBUTIONS[2:]
 SAMPLERS = {"random": optuna.samplers.RandomSampler, "bayes": optuna.samplers.TPESampler}
 TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}  # what fits a parameter's annotation
-ENDED = ("finished", "diverged")  # a run that ended so has its result
+OTHERS = ("single", "notebooks")  # folders beside those of sweeps
+RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
+STATE_KEYS = {"fingerprint", "metric", "goal", "total"}
 
 
 class SweepError(ValueError):
@@ -103,6 +117,7 @@ def read(source: str | Path | dict) -> Sweep:
     name = str(raw.get("name") or ("sweep" if isinstance(source, dict) else Path(source).stem))
     if not re.fullmatch(r"\w[\w .-]*", name):
         raise SweepError(f"name {name!r} must do as a folder: letters, digits, spaces, '.', '-' and '_'")
+    _refuse_name(name, (*OTHERS, "evaluation"))
     _require([raw.get("method")], (*SAMPLERS, "grid"), "a supported method")
     metric = raw.get("metric") or {"name": "validationaccuracy", "goal": "maximize"}
     if not isinstance(metric, dict) or metric.keys() != {"name", "goal"}:
@@ -133,6 +148,11 @@ def _load(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _refuse_name(name: str, taken: Iterable[str]) -> None:
+    if name.casefold() in taken:  # a file system may not tell capitals from small letters
+        raise SweepError(f"a sweep cannot have the name {name!r}, whose folder keeps other runs: choose another name")
+
+
 def _require(names: Iterable[object], known: Iterable[str], what: str) -> None:
     known = list(known)
     for name in names:
@@ -147,15 +167,18 @@ def _distribution(key: str, entry: Any) -> BaseDistribution:
     if not isinstance(entry, dict):
         raise SweepError(f"parameter {key!r} must have value, values, or min and max, not {entry!r}")
     kind, given = entry.get("distribution"), entry.keys() - {"distribution"}
+    if kind == "q_uniform":
+        cure = "list its values, or take int_uniform"
+        raise SweepError(f"q_uniform (parameter {key!r}) draws its end points half as often as the others: {cure}")
     _require([kind or "constant"], DISTRIBUTIONS, f"a supported distribution (parameter {key!r})")
-    _require(given, ("value", "values", "min", "max", "q"), f"a supported key of parameter {key!r}")
+    _require(given, ("value", "values", "min", "max"), f"a supported key of parameter {key!r}")
     if given == {"value"} and kind in (None, "constant"):
         return _categorical(key, [entry["value"]])
     if given == {"values"} and kind in (None, "categorical"):
         return _categorical(key, entry["values"])
-    if given == {"min", "max"} or (given == {"min", "max", "q"} and kind == "q_uniform"):
-        return _range(key, kind, _number(entry["min"]), _number(entry["max"]), _number(entry.get("q", 1)))
-    raise SweepError(f"parameter {key!r} must have value, values, or min and max (q_uniform also q), not {entry}")
+    if given == {"min", "max"} and kind in (None, *RANGES):
+        return _range(key, kind, _number(entry["min"]), _number(entry["max"]))
+    raise SweepError(f"parameter {key!r} must have value, values, or min and max of a range, not {entry}")
 
 
 def _categorical(key: str, values: Any) -> CategoricalDistribution:
@@ -169,10 +192,10 @@ def _categorical(key: str, values: Any) -> CategoricalDistribution:
     return CategoricalDistribution(choices)
 
 
-def _range(key: str, kind: str | None, low: Any, high: Any, q: Any) -> BaseDistribution:
-    whole = all(type(bound) is int for bound in (low, high, q))
-    if not all(type(bound) in (int, float) and math.isfinite(bound) for bound in (low, high, q)):
-        raise SweepError(f"min, max and q of parameter {key!r} must be numbers, not {low!r}, {high!r} and {q!r}")
+def _range(key: str, kind: str | None, low: Any, high: Any) -> BaseDistribution:
+    whole = type(low) is type(high) is int
+    if not all(type(bound) in (int, float) and math.isfinite(bound) for bound in (low, high)):
+        raise SweepError(f"min and max of parameter {key!r} must be numbers, not {low!r} and {high!r}")
     try:
         match kind or ("int_uniform" if whole else "uniform"):
             case "uniform":
@@ -183,12 +206,9 @@ def _range(key: str, kind: str | None, low: Any, high: Any, q: Any) -> BaseDistr
                 return FloatDistribution(math.exp(low), math.exp(high), log=True)
             case "int_uniform" if whole:
                 return IntDistribution(low, high)
-            case "q_uniform" if q > 0 and all(math.isclose(bound, round(bound / q) * q) for bound in (low, high)):
-                return IntDistribution(low, high, step=q) if whole else FloatDistribution(low, high, step=q)
     except (ValueError, OverflowError) as error:
         raise SweepError(f"min and max of parameter {key!r} make no range: {error}") from error
-    need = "whole numbers for int_uniform" if kind == "int_uniform" else f"multiples of q = {q} for {kind}"
-    raise SweepError(f"min and max of parameter {key!r} must be {need}, not {low} and {high}")
+    raise SweepError(f"min and max of parameter {key!r} must be whole numbers for int_uniform, not {low} and {high}")
 
 
 def _number(value: Any) -> Any:
@@ -203,9 +223,7 @@ def _choices(distribution: BaseDistribution) -> Sequence[Any] | None:
         case CategoricalDistribution():
             return distribution.choices
         case IntDistribution():
-            return range(distribution.low, distribution.high + 1, distribution.step)
-        case FloatDistribution(low=low, high=high, step=step) if step:
-            return [float(f"{low + k * step:.12g}") for k in range(round((high - low) / step) + 1)]
+            return range(distribution.low, distribution.high + 1)
     return [distribution.low] if distribution.single() else None
 
 
@@ -250,7 +268,13 @@ class _Notebook:
         self.plain = {"draw": False} if "draw" in parameters else {}  # runs by the dozen need no figures
         parameters = {name: entry for name, entry in parameters.items() if name not in HOUSEKEEPING}
         self.types = {name: entry["inferred_type_name"] for name, entry in parameters.items()}
-        self.defaults = {name: ast.literal_eval(entry["default"]) for name, entry in parameters.items()}
+        self.defaults = {name: self._literal(name, entry["default"]) for name, entry in parameters.items()}
+
+    def _literal(self, name: str, default: str) -> Any:
+        try:
+            return ast.literal_eval(default)
+        except (ValueError, SyntaxError) as error:
+            raise SweepError(f"parameter {name!r} of {self.path.name} needs a literal as default: {default}") from error
 
     def check(self, values: dict[str, Iterable[Any]]) -> None:
         """Refuse names that are no parameters, of which papermill would only warn, and values of the wrong type."""
@@ -279,6 +303,7 @@ class _Search:
     study: optuna.Study
     seed: int
     notebook: _Notebook
+    known: list[FrozenTrial]  # of other sweeps: learnt from, and not repeated
 
     def latest(self) -> list[FrozenTrial]:
         """The last trial of each configuration, in order."""
@@ -292,8 +317,8 @@ class _Search:
                 yield trial.number, trial.params
             elif not kept(trial.params):
                 yield self._add(trial.params), trial.params
-        seen = {trial.user_attrs["name"] for trial in latest}
-        for params in itertools.islice(self._new(seen), max(0, total - len(seen))):
+        seen = {trial.user_attrs["name"] for trial in (*self.known, *latest)}
+        for params in itertools.islice(self._new(seen), max(0, total - len(latest))):
             seen.add(self.notebook.run_name(params))
             yield self._add(params), params
 
@@ -316,7 +341,8 @@ class _Search:
             # A study in memory proposes, so that the one on disk never holds half a trial, or one that is not run.
             state = int(np.random.SeedSequence((self.seed, len(seen))).generate_state(1)[0])
             proposals = optuna.create_study(direction=self.sweep.goal, sampler=SAMPLERS[method](seed=state))
-            proposals.add_trials(self.study.get_trials(deepcopy=False))
+            if method == "bayes":
+                proposals.add_trials([*self.known, *self.study.get_trials(deepcopy=False)])
             asked = (proposals.ask(space).params for _ in itertools.count())
             yield next(params for params in asked if self.notebook.run_name(params) not in seen)
 
@@ -382,9 +408,12 @@ class _Runner:
 
     def kept(self, params: Config) -> Record | None:
         """The record of a configuration that has its result, from this very code."""
-        record = _read(self.folder / self.notebook.run_name(params) / "record.json")
-        same = record.get("fingerprint") == self.notebook.fingerprint
-        return record if same and record["status"] in ENDED else None
+        folder = self.folder / self.notebook.run_name(params)
+        record = _record(folder)
+        if record.get("fingerprint") != self.notebook.fingerprint or record["status"] not in ENDED:
+            return None
+        self._keep_notebook(folder)  # should the driver have been killed before it did
+        return record
 
     def run(self, params: Config) -> Record:
         """The record of a configuration: the one that is kept, or that of a new run."""
@@ -392,21 +421,19 @@ class _Runner:
             return record
         notebook = self.notebook
         folder = self.folder / notebook.run_name(params)
-        running = folder / f"{notebook.path.stem}.running.ipynb"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_way(folder)
         began, error = time.monotonic(), None
         try:
-            self._execute(notebook.path, running, {**params, **notebook.plain, "folder": str(folder)}, self.timeout)
+            parameters = {**params, **notebook.plain, "folder": str(folder)}
+            self._execute(notebook.path, self._running(folder), parameters, self.timeout)
         except TimeoutError:
             error = f"TimeoutError: a cell took longer than {self.timeout:g} s"
         except PapermillExecutionError as exception:
             error = f"{exception.ename}: {exception.evalue}"
         except Exception as exception:  # whatever ends one run must not end the others
             error = f"{type(exception).__name__}: {exception}"
-        if running.exists():
-            os.replace(running, folder / notebook.path.name)
-        record = _read(folder / "record.json")
+        self._keep_notebook(folder)
+        record = _record(folder)
         if not error and record.get("status") not in ENDED:
             error = f"{notebook.path.name} must keep its run with tracking.start(config, folder)"
         if error:
@@ -418,6 +445,14 @@ class _Runner:
             }
             write_json(folder / "record.json", record)
         return record
+
+    def _running(self, folder: Path) -> Path:
+        """The executed notebook of a run until the run has ended."""
+        return folder / f"{self.notebook.path.stem}.running.ipynb"
+
+    def _keep_notebook(self, folder: Path) -> None:
+        if self._running(folder).exists():
+            os.replace(self._running(folder), folder / self.notebook.path.name)
 
     def run_all(
         self,
@@ -490,6 +525,7 @@ def run(
     workers: int = 2,
     *,
     seed: int = 0,
+    after: Sequence[str] = (),
     timeout: float = 3600,
     notebook: str | Path = NOTEBOOK,
     root: str | Path | None = None,
@@ -499,34 +535,60 @@ def run(
 
     No configuration runs twice. What has ended is kept, what was interrupted runs again, what failed is tried once
     more. When the code, the notebook, the definition or the search's `seed` has changed, a new sweep begins under the
-    name. Raises SweepError before the first run for what cannot work, and at the end if every run has failed.
+    name. `after` names sweeps of the same space: the search learns from their runs, and repeats none of them.
+    Raises SweepError before the first run for what cannot work, and at the end if every run has failed.
     """
     sweep, book = read(source), _Notebook(notebook)
-    book.check({key: getattr(d, "choices", None) or (d.low, d.high) for key, d in sweep.space.items()})
+    values = {key: getattr(d, "choices", None) or (d.low, d.high) for key, d in sweep.space.items()}
+    book.check(values)
+    fractions = values.get("validation_fraction", [book.defaults.get("validation_fraction")])
+    if sweep.metric.startswith("validation") and 0 in fractions:
+        raise SweepError(f"metric {sweep.metric!r} needs validation images, but validation_fraction can be 0")
     wanted = count if count is not None else sweep.run_cap or (sweep.size if sweep.method == "grid" else 0)
-    total = min(wanted, sweep.size)
-    if total < 1 or total == math.inf:
+    if not 1 <= wanted < math.inf:
         raise SweepError(f"sweep {sweep.name!r} needs a number of runs, at least 1: a run_cap or a count")
     folder = _folder(sweep.name, root)
     runner = _Runner(folder, book, timeout, execute, sweep.project)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    known = [trial for other in after for trial in _known(other, sweep, book, root)]
     with _alone(folder):
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        name = f"{sweep.name}-{_hash([sweep.definition, book.fingerprint, seed])}"
-        storage = _storage(folder)
-        study = optuna.create_study(study_name=name, storage=storage, direction=sweep.goal, load_if_exists=True)
+        asked = [sweep.definition, book.fingerprint, seed, *(_state(_folder(other, root))["study"] for other in after)]
+        name = f"{sweep.name}-{_hash(asked)}"
+        search = _Search(sweep, _open(folder, name, sweep.goal), seed, book, known)
+        latest = search.latest()
+        elsewhere = {trial.user_attrs["name"] for trial in known} - {trial.user_attrs["name"] for trial in latest}
+        total = min(wanted, sweep.size - len(elsewhere))
+        if total == 0:
+            raise SweepError(f"sweep {sweep.name!r} has nothing to run: its whole space ran in {', '.join(after)}")
         state = {"study": name, "fingerprint": book.fingerprint, "metric": sweep.metric, "goal": sweep.goal}
         write_json(folder / "sweep.json", state | {"total": total})
-        search = _Search(sweep, study, seed, book)
-        earlier = [runner.kept(trial.params) for trial in search.latest() if trial.state.is_finished()]
+        earlier = [runner.kept(trial.params) for trial in latest if trial.state.is_finished()]
         progress = _Progress(sweep.metric, sweep.goal, total, [record for record in earlier if record])
         runner.run_all(search.trials(total, runner.kept), workers, progress, search.tell)
     if total < wanted:
-        print(f"{sweep.name} ends here: its space holds {total} configurations, not {wanted}")
+        besides = f" besides those of {', '.join(after)}" if elsewhere else ""
+        print(f"{sweep.name} ends here: its space holds {total} configurations{besides}, not {wanted}")
     print(status(sweep.name, root), flush=True)
     found = records(sweep.name, root)
-    if all(record["status"] == "failed" for record in found):
+    if found and all(record["status"] == "failed" for record in found):
         raise SweepError(f"every run of {sweep.name} failed, the last with {found[-1]['error']}")
     return table(sweep.name, root)
+
+
+def _known(name: str, sweep: Sweep, notebook: _Notebook, root: str | Path | None) -> list[FrozenTrial]:
+    """What a sweep can learn from another one, which must have looked for the same by the same code."""
+    if _folder(name, root) == _folder(sweep.name, root):
+        raise SweepError(f"sweep {sweep.name!r} cannot go on after itself: name other sweeps")
+    state, ended = _state(_folder(name, root)), _ended(_study(name, root))
+    same = {
+        "metric": state["metric"] == sweep.metric,
+        "goal": state["goal"] == sweep.goal,
+        "code": state["fingerprint"] == notebook.fingerprint,
+        "parameters": all(trial.distributions == sweep.space for trial in ended),
+    }
+    if differing := [what for what, equal in same.items() if not equal]:
+        raise SweepError(f"sweep {sweep.name!r} cannot go on after {name!r}: they differ in {', '.join(differing)}")
+    return ended
 
 
 def run_configurations(
@@ -544,6 +606,7 @@ def run_configurations(
     One that has its result, from this very code, is taken from its record. Raises SweepError naming one that failed,
     after all others have ended.
     """
+    _refuse_name(sweep, OTHERS)
     book, configs = _Notebook(notebook), list(configs)
     for config in configs:
         book.check({key: [value] for key, value in config.items()})
@@ -551,11 +614,12 @@ def run_configurations(
     folder = _folder(sweep, root)
     runner = _Runner(folder, book, timeout, execute, None)
     with _alone(folder):
-        state = {"study": None, "fingerprint": book.fingerprint, "metric": "validationaccuracy", "goal": "maximize"}
-        write_json(folder / "sweep.json", state | {"total": len(set(names))})
+        unique = list(dict.fromkeys(names))
+        state = {"names": unique, "fingerprint": book.fingerprint, "metric": "validationaccuracy", "goal": "maximize"}
+        write_json(folder / "sweep.json", state | {"total": len(unique)})
         found = {name: record for name, config in zip(names, configs, strict=True) if (record := runner.kept(config))}
         jobs = {name: config for name, config in zip(names, configs, strict=True) if name not in found}
-        progress = _Progress("validationaccuracy", "maximize", len(set(names)), list(found.values()))
+        progress = _Progress("validationaccuracy", "maximize", len(unique), list(found.values()))
         runner.run_all(iter(jobs.items()), workers, progress, found.__setitem__)
     for name in names:
         if found[name]["status"] not in ENDED:
@@ -567,15 +631,14 @@ def run_configurations(
 
 
 def records(name: str, root: str | Path | None = None) -> list[Record]:
-    """The records of a sweep's runs, in order; runs of earlier code or of another definition are left out."""
+    """The records of a sweep's runs, in order; runs of earlier code or that are not asked for now are left out."""
     folder = _folder(name, root)
     state = _state(folder)
-    if state["study"]:
-        trials = optuna.load_study(study_name=state["study"], storage=_storage(folder)).get_trials(deepcopy=False)
+    names = state.get("names")
+    if names is None:
+        trials = _study(name, root).get_trials(deepcopy=False)
         names = list(dict.fromkeys(trial.user_attrs["name"] for trial in trials))
-    else:
-        names = sorted(path.parent.name for path in folder.glob("*/record.json"))
-    found = [_read(folder / name / "record.json") for name in names]
+    found = [_record(folder / name) for name in names]
     return [record for record in found if record.get("fingerprint") == state["fingerprint"]]
 
 
@@ -615,8 +678,8 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
     """
     import pandas as pd
 
-    study = optuna.load_study(study_name=_state(_folder(name, root))["study"], storage=_storage(_folder(name, root)))
-    ended = [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    study = _study(name, root)
+    ended = _ended(study)
     values = [trial.value for trial in ended if trial.state == TrialState.COMPLETE]
     if len(values) < 4:
         raise SweepError(f"sweep {name!r} has {len(values)} finished runs, too few to say which parameters matter")
@@ -664,20 +727,50 @@ def _folder(name: str, root: str | Path | None) -> Path:
     return Path(root or runs_root()).resolve() / name
 
 
-def _storage(folder: Path) -> str:
-    return f"sqlite:///{(folder / 'study.db').as_posix()}"
+def _study(name: str, root: str | Path | None) -> optuna.Study:
+    """The study of what is run under the sweep's name now."""
+    folder = _folder(name, root)
+    if study := _state(folder).get("study"):
+        return _open(folder, study)
+    raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
+
+
+def _open(folder: Path, name: str, goal: str | None = None) -> optuna.Study:
+    """A study in the database of a sweep; with a goal, a new one if there is none."""
+    path = folder / "study.db"
+    storage = f"sqlite:///{path.as_posix()}"
+    try:
+        if goal:
+            study = optuna.create_study(study_name=name, storage=storage, direction=goal, load_if_exists=True)
+        else:
+            study = optuna.load_study(study_name=name, storage=storage)
+        study.get_trials(deepcopy=False)  # which reads all of it
+    except (KeyError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
+        cure = "move it away and run the sweep again, which keeps the runs that have ended"
+        raise SweepError(f"{path} is damaged: {cure}") from error
+    return study
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that have their result, a diverged one's being that it is the worst."""
+    return [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
 
 
 def _state(folder: Path) -> dict[str, Any]:
-    """What is run under the sweep's name now: its study, fingerprint, metric, goal and total of runs."""
-    if state := _read(folder / "sweep.json"):
-        return state
-    raise SweepError(f"there is no sweep {folder.name!r} in {folder.parent}: run it first")
+    """What is run under the sweep's name now: its study or names of runs, its fingerprint, metric, goal and total."""
+    path = folder / "sweep.json"
+    if not path.exists():
+        raise SweepError(f"there is no sweep {folder.name!r} in {folder.parent}: run it first")
+    state = read_json(path)
+    if not state.keys() >= STATE_KEYS:
+        raise SweepError(f"{path} is damaged: run the sweep again, which keeps the runs that have ended")
+    return state
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """What a JSON file holds; nothing if it does not exist."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+def _record(folder: Path) -> Record:
+    """The record of a run; an empty one where there is none, or none that is whole."""
+    record = read_json(folder / "record.json")
+    return record if record.keys() >= RECORD_KEYS else {}
 
 
 def _value(record: Record, metric: str) -> float | None:
@@ -701,7 +794,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def agent(file: str | Path) -> Record:
-    """Run once what W&B's agent asks for in a JSON file of parameters; runs/<sweep id>/<run id>/ keeps the run."""
+    """Run once what W&B's agent asks for in a JSON file of parameters; kept in runs/<sweep id>/<run id>/<run name>/."""
     params = {key: _number(value) for key, value in _load(Path(file)).items()}
     folder = Path(os.environ.get("WANDB_SWEEP_ID") or "agent", os.environ.get("WANDB_RUN_ID") or "run")
     return run_configurations([params], sweep=folder.as_posix(), workers=1)[0]
@@ -716,6 +809,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("--count", type=int, help="runs in all (default: the file's run_cap; a grid's: every point)")
     command.add_argument("--workers", type=int, default=2, help="runs side by side (default: 2)")
     command.add_argument("--seed", type=int, default=0, help="seed of the search, not of the networks (default: 0)")
+    command.add_argument("--after", nargs="+", default=(), metavar="SWEEP", help="sweeps to learn from, not to repeat")
     command.add_argument("--timeout", type=float, default=3600, help="seconds that a cell may take (default: 3600)")
     for name, text in {"status": "how far a sweep is", "best": "its best run", "table": "all its runs"}.items():
         command = commands.add_parser(name, help=text)
@@ -724,10 +818,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--csv", metavar="FILE", help="write a CSV file instead")
     commands.add_parser("agent", help="one run, for W&B's agent").add_argument("file", help="JSON file of parameters")
     options = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a terminal that lacks a character must not end a sweep
     try:
         match options.command:
             case "run":
-                run(options.file, options.count, options.workers, seed=options.seed, timeout=options.timeout)
+                run(
+                    options.file,
+                    options.count,
+                    options.workers,
+                    seed=options.seed,
+                    after=options.after,
+                    timeout=options.timeout,
+                )
             case "status":
                 print(status(options.sweep))
             case "best":

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,8 @@ ABBREVIATIONS = {
 }
 HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part of a configuration
 USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
+ENDED = ("finished", "diverged")  # a run that ended so has its result
+MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # of W&B
 
 
 def runs_root() -> Path:
@@ -49,20 +52,48 @@ def run_name(config: Mapping[str, Any]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `8.3 s`, `95 s`, `4 min 10 s`."""
-    if seconds < 10:
+    """Seconds as people say them: `8.3 s`, `95 s`, `4 min 10 s`, `2 h 5 min`."""
+    if round(seconds, 1) < 10:
         return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    if whole < 3600:
+        return "{} min {} s".format(*divmod(whole, 60))
+    return "{} h {} min".format(*divmod(round(whole / 60), 60))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; an empty one where there is no file, or none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write strict JSON (null for what is not finite) such that a kill at any moment leaves the old or the new file."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(_strict(content), file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(_strict(content), file, indent=1, allow_nan=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_way(folder: Path) -> None:
+    """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ended = read_json(folder / "record.json").get("status") in ENDED
+    for name in ("weights.npz", "record.json"):  # the record last: it says that there is something to keep
+        path, previous = folder / name, folder / f"previous_{name}"
+        (previous if ended else path).unlink(missing_ok=True)
+        if path.exists():
+            os.replace(path, previous)
 
 
 class Run:
@@ -93,8 +124,7 @@ class Run:
             "threads": {name: os.environ.get(name) for name in THREADS},
             "fingerprint": os.environ.get("FASHION_FINGERPRINT"),  # sweep.py's mark of the code that runs
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "weights.npz").unlink(missing_ok=True)  # those of an earlier run are not this run's
+        make_way(self.folder)
         self.write()
 
     def log(self, epoch: dict[str, Any]) -> None:
@@ -104,14 +134,16 @@ class Run:
         self.history.append(dict(epoch))
         self.write()
         if self.wandb:
-            self.wandb.log(epoch)
-        done, total = len(self.history), self.config.get("max_epochs")
+            with self.surviving_wandb():
+                self.wandb.log(epoch)
+        done, total = epoch["epoch"], self.config.get("max_epochs")
         facts = [f"epoch {done}/{total}" if total else f"epoch {done}", f"loss {epoch['loss']:.4f}"]
         if "validationaccuracy" in epoch:
             facts.append(f"validation accuracy {epoch['validationaccuracy']:.4f}")
         facts.append(duration(epoch["seconds"]))
         if total:
-            facts.append(f"{duration((time.monotonic() - self._clock) / done * (total - done))} left")
+            each = (time.monotonic() - self._clock) / len(self.history)  # a training may go on from a later epoch
+            facts.append(f"{duration(each * max(0, total - done))} left")
         print(*facts, sep=" · ", flush=True)
 
     @property
@@ -124,10 +156,18 @@ class Run:
 
     def save(self, net: Any) -> Path:
         """Save the network's weights as weights.npz beside the record, whole or not at all; return the path."""
-        temporary, path = self.folder / "weights.tmp.npz", self.folder / "weights.npz"
-        net.save(temporary)
-        os.replace(temporary, path)
+        path = self.folder / "weights.npz"
+        net.save(path)
         return path
+
+    @contextmanager
+    def surviving_wandb(self) -> Iterator[None]:
+        """Let no error of W&B's end the run: say what it was, and go on without W&B."""
+        try:
+            yield
+        except Exception as error:
+            self.wandb = None
+            print(f"W&B keeps no more of this run ({_sentence(error)}); record.json keeps it all.", flush=True)
 
     def write(self) -> None:
         """Bring record.json up to date."""
@@ -150,11 +190,15 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
 
     A FloatingPointError ends the run as `diverged` and is swallowed, with its sentence printed; any other exception
     is recorded, as `failed` or `interrupted`, and goes on. With `patience`, `run.should_stop` turns true once the
-    validation accuracy has not risen for so many epochs.
+    validation accuracy has not risen for so many epochs. Raises ValueError for a WANDB_MODE that W&B does not have.
     """
+    mode = os.environ.get("WANDB_MODE", "")
+    if mode and mode not in MODES:
+        raise ValueError(f"WANDB_MODE is {mode!r}, which is no mode of W&B's: choose from {', '.join(MODES)}")
     run = Run(config, folder, patience)
     try:
-        run.wandb = _wandb_run(run)
+        with run.surviving_wandb():
+            run.wandb = _wandb_run(run, mode)
         yield run
         run.status = "finished"
     except FloatingPointError as error:
@@ -167,13 +211,13 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
     finally:
         run.write()  # before W&B, which may take its time over the network
         if run.wandb:
-            run.wandb.summary["status"] = run.status
-            run.wandb.finish(exit_code=0 if run.status in ("finished", "diverged") else 1)
+            with run.surviving_wandb():
+                run.wandb.summary["status"] = run.status
+                run.wandb.finish(exit_code=0 if run.status in ENDED else 1)
 
 
-def _wandb_run(run: Run) -> Any:
-    """A W&B run in the mode of WANDB_MODE; without it online where there is a key, else offline. Never a prompt."""
-    mode = os.environ.get("WANDB_MODE")
+def _wandb_run(run: Run, mode: str) -> Any:
+    """A W&B run in the given mode; without one online where there is a key, else offline. Never a prompt."""
     if mode == "disabled":
         return None
     if not mode:
@@ -192,9 +236,14 @@ def _wandb_run(run: Run) -> Any:
     try:
         return wandb.init(mode=mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"), **options)
     except wandb.Error as error:
-        reason = str(error).splitlines()[0]
-        print(f"W&B keeps this run offline ({reason}); `wandb sync` uploads it later from {run.folder}.", flush=True)
+        where = f"`wandb sync` uploads it later from {run.folder}"
+        print(f"W&B keeps this run offline ({_sentence(error)}); {where}.", flush=True)
         return wandb.init(mode="offline", **options)
+
+
+def _sentence(error: Exception) -> str:
+    """What an error says first."""
+    return str(error).partition("\n")[0] or type(error).__name__
 
 
 def _text(value: object) -> str:

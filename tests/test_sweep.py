@@ -178,8 +178,6 @@ def test_the_sweep_files_fit_the_training_notebook():
         ({"distribution": "int_uniform", "min": 1, "max": 5}, IntDistribution(1, 5)),
         ({"min": 0.0, "max": 5}, FloatDistribution(0, 5)),
         ({"distribution": "uniform", "min": 0, "max": 5}, FloatDistribution(0, 5)),
-        ({"distribution": "q_uniform", "min": 16, "max": 64, "q": 16}, IntDistribution(16, 64, step=16)),
-        ({"distribution": "q_uniform", "min": 0, "max": 0.5, "q": 0.1}, FloatDistribution(0, 0.5, step=0.1)),
         ({"distribution": "log_uniform_values", "min": "1e-4", "max": 1}, FloatDistribution(1e-4, 1, log=True)),
         (
             {"distribution": "log_uniform", "min": -2, "max": 0},
@@ -224,12 +222,18 @@ X = "learning_rate"
         (definition(metric={"name": "loss"}), "metric must have a name and a goal, not {'name': 'loss'}"),
         (definition(run_cap=0), "run_cap must be a number of runs, at least 1, not 0"),
         (definition(name="../x"), "name '../x' must do as a folder"),
+        (definition(name="Single"), "cannot have the name 'Single', whose folder keeps other runs"),
+        (definition(name="evaluation"), "cannot have the name 'evaluation', whose folder keeps other runs"),
         (definition(parameters={}), "parameters must name at least one parameter"),
         (definition(parameters={X: 3}), "parameter 'learning_rate' must have value, values, or min and max, not 3"),
         (definition(parameters={X: {"min": 1}}), "parameter 'learning_rate' must have value, values, or min and max"),
         (
             definition(parameters={X: {"min": 1, "max": 2, "q": 1}}),
-            "parameter 'learning_rate' must have value, values, or min and max (q_uniform also q)",
+            "'q' is not a supported key of parameter 'learning_rate'",
+        ),
+        (
+            definition(parameters={X: {"distribution": "constant", "min": 1, "max": 2}}),
+            "parameter 'learning_rate' must have value, values, or min and max of a range, not {'distribution'",
         ),
         (
             definition(parameters={X: {"values": [1, 2], "probabilities": [0.9, 0.1]}}),
@@ -251,14 +255,14 @@ X = "learning_rate"
         (definition(parameters={X: {"values": [[1], 2]}}), "must be numbers, strings, booleans or null"),
         (definition(parameters={X: {"values": ["ADAM", "adam"]}}), "name the same value twice: ['ADAM', 'adam']"),
         (definition(parameters={X: {"min": 2, "max": 1}}), "min and max of parameter 'learning_rate' make no range"),
-        (definition(parameters={X: {"min": "a", "max": 1}}), "must be numbers, not 'a', 1 and 1"),
+        (definition(parameters={X: {"min": "a", "max": 1}}), "must be numbers, not 'a' and 1"),
         (
             definition(parameters={X: {"distribution": "log_uniform_values", "min": 0, "max": 1}}),
             "min and max of parameter 'learning_rate' make no range",
         ),
         (
             definition(parameters={X: {"distribution": "q_uniform", "min": 1, "max": 10, "q": 3}}),
-            "min and max of parameter 'learning_rate' must be multiples of q = 3 for q_uniform, not 1 and 10",
+            "q_uniform (parameter 'learning_rate') draws its end points half as often as the others: list its values",
         ),
         (
             definition(parameters={X: {"distribution": "int_uniform", "min": 0.5, "max": 2}}),
@@ -307,6 +311,22 @@ def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(paramet
         sweep.run(definition(parameters=SPACE | parameters), 3, notebook=notebook, execute=fake)
     assert sentence in str(refusal.value)
     assert not fake.ran
+
+
+@pytest.mark.parametrize("fraction", [{"values": [0.1, 0]}, {"min": 0.0, "max": 0.5}])
+def test_a_validation_metric_needs_validation_images(fraction, notebook):
+    plan, fake = definition(parameters=SPACE | {"validation_fraction": fraction}), Fake()
+    with pytest.raises(sweep.SweepError, match=r"'validationaccuracy' needs .* but validation_fraction can be 0"):
+        sweep.run(plan, 3, notebook=notebook, execute=fake)
+    assert not fake.ran
+    plan["metric"] = {"name": "accuracy", "goal": "maximize"}
+    assert len(sweep.run(plan, 3, notebook=notebook, execute=fake)) == 3
+
+
+def test_a_notebook_with_a_computed_default_is_refused(notebook):
+    notebook.write_text(notebook.read_text().replace("layers: int = 3", "layers: int = 2 + len('x')"))
+    with pytest.raises(sweep.SweepError, match=r"parameter 'layers' of 03_train\.ipynb needs a literal as default: 2"):
+        sweep.run(definition(), 3, notebook=notebook, execute=Fake())
 
 
 def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
@@ -387,7 +407,7 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
 def test_random_draws_are_uniform_over_the_product(notebook):
     plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), sweep._Notebook(notebook)
     seen, drawn = set(), []
-    for config in itertools.islice(sweep._Search(plan, optuna.create_study(), 0, book)._new(seen), 200):
+    for config in itertools.islice(sweep._Search(plan, optuna.create_study(), 0, book, [])._new(seen), 200):
         seen.add(book.run_name(config))
         drawn.append(config["seed"])
     assert len(set(drawn)) == 200
@@ -400,6 +420,60 @@ def test_bayes_learns_where_it_is_good(notebook):
     sweep.run(definition("bayes", parameters), 25, workers=1, notebook=notebook, execute=fake)
     rates = [config["learning_rate"] for config in fake.ran]
     assert sum(rates[15:]) / 10 < 0.25  # small is good here; at random it would be a half
+
+
+@pytest.mark.parametrize("method", ["random", "bayes", "grid"])
+def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys):
+    fake = Fake()
+    sweep.run(definition(), 5, notebook=notebook, execute=fake)
+    table = sweep.run(definition(method, name="next"), 20, after=["trial"], notebook=notebook, execute=fake)
+    assert len(table) == 7
+    assert len(fake.ran) == len(freeze(fake.ran)) == 12
+    output = capsys.readouterr().out
+    assert "its space holds 7 configurations besides those of trial, not 20" in output
+    assert "next: 7 of 7 runs" in output
+    assert len(sweep.run(definition(method, name="next"), 20, after=["trial"], notebook=notebook, execute=fake)) == 7
+    with pytest.raises(sweep.SweepError, match="'third' has nothing to run: its whole space ran in trial, next"):
+        sweep.run(definition(method, name="third"), 3, after=["trial", "next"], notebook=notebook, execute=fake)
+    assert len(fake.ran) == 12
+
+
+def test_after_another_sweep_bayes_learns_from_it(notebook):
+    parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
+    sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())
+    fake = Fake()
+    plan = definition("bayes", parameters, name="next")
+    sweep.run(plan, 5, workers=1, after=["trial"], notebook=notebook, execute=fake)
+    assert sum(config["learning_rate"] for config in fake.ran) / 5 < 0.25  # without those 16 its first are at random
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"metric": {"name": "accuracy", "goal": "minimize"}}, "metric, goal"),
+        ({"parameters": SPACE | {"layers": {"values": [2, 3]}}}, "parameters"),
+        ({}, "code"),
+    ],
+)
+def test_a_sweep_goes_on_only_after_one_that_looked_for_the_same(change, what, notebook):
+    sweep.run(definition(), 2, notebook=notebook, execute=Fake())
+    if what == "code":
+        notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
+    fake = Fake()
+    with pytest.raises(sweep.SweepError, match=f"'next' cannot go on after 'trial': they differ in {what}$"):
+        sweep.run(definition(name="next") | change, 2, after=["trial"], notebook=notebook, execute=fake)
+    assert not fake.ran
+
+
+def test_a_sweep_goes_on_after_sweeps_and_not_after_itself(notebook):
+    sweep.run(definition(), 2, notebook=notebook, execute=Fake())
+    with pytest.raises(sweep.SweepError, match="'trial' cannot go on after itself"):
+        sweep.run(definition(), 3, after=["trial"], notebook=notebook, execute=Fake())
+    with pytest.raises(sweep.SweepError, match="there is no sweep 'none'"):
+        sweep.run(definition(), 3, after=["none"], notebook=notebook, execute=Fake())
+    sweep.run_configurations([{"layers": 2}], notebook=notebook, execute=Fake())
+    with pytest.raises(sweep.SweepError, match="'evaluation' holds given configurations"):
+        sweep.run(definition(), 3, after=["evaluation"], notebook=notebook, execute=Fake())
 
 
 # --- nothing lost, nothing twice ---
@@ -507,6 +581,62 @@ def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
     assert len(fake.ran) == 3 + 2 + 2
 
 
+def test_a_result_is_kept_until_its_successor_has_one(notebook):
+    plan = definition("grid", {"layers": {"values": [2]}})
+    sweep.run(plan, notebook=notebook, execute=Fake())
+    (record,) = sweep.records("trial")
+    folder = sweep.run_folder("trial", record)
+    (folder / "weights.npz").write_text("of the first")
+    notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
+    for _ in range(2):
+        with pytest.raises(sweep.SweepError, match="every run of trial failed"):
+            sweep.run(plan, notebook=notebook, execute=Fake(fail=[{"layers": 2}]))
+        assert json.loads((folder / "previous_record.json").read_text()) == record
+        assert (folder / "previous_weights.npz").read_text() == "of the first"
+        assert not (folder / "weights.npz").exists()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": "finished"}', "\0" * 100])
+def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
+    fake = Fake()
+    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    record = sweep.records("trial")[1]
+    (sweep.run_folder("trial", record) / "record.json").write_text(damage)
+    assert len(sweep.table("trial")) == 2
+    assert len(sweep.run(definition(), 3, notebook=notebook, execute=fake)) == 3
+    assert fake.ran[3:] == [record["config"]]
+    for record in sweep.records("trial"):
+        (sweep.run_folder("trial", record) / "record.json").write_text(damage)
+    assert sweep.status("trial") == "trial: 0 of 3 runs (none yet)"
+
+
+@pytest.mark.parametrize(("file", "content"), [("sweep.json", "{"), ("sweep.json", "{}"), ("study.db", "x" * 5000)])
+def test_a_damaged_file_of_a_sweep_is_named_with_the_way_out(file, content, notebook, capsys):
+    fake, path = Fake(), Path(os.environ["FASHION_RUNS"]) / "trial" / file
+    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    path.write_text(content)
+    capsys.readouterr()
+    assert sweep.main(["status", "trial"]) == 1
+    error = capsys.readouterr().err
+    assert f"{file} is damaged: " in error
+    assert len(error.splitlines()) == 1
+    if file == "study.db":
+        with pytest.raises(sweep.SweepError, match=r"study\.db is damaged: move it away and run the sweep again"):
+            sweep.run(definition(), 3, notebook=notebook, execute=fake)
+        path.unlink()
+    assert len(sweep.run(definition(), 3, notebook=notebook, execute=fake)) == 3
+    assert len(fake.ran) == 3
+
+
+def test_the_notebook_of_a_run_that_outlived_its_driver_gets_its_name(notebook):
+    configs = [{"layers": 2}]
+    (record,) = sweep.run_configurations(configs, notebook=notebook, execute=Fake())
+    folder = sweep.run_folder("evaluation", record)
+    (folder / "03_train.ipynb").rename(folder / "03_train.running.ipynb")
+    sweep.run_configurations(configs, notebook=notebook, execute=Fake())
+    assert {path.name for path in folder.iterdir()} == {"record.json", "03_train.ipynb"}
+
+
 def test_code_that_changes_under_a_sweep_stops_it(notebook):
     class Edit(Fake):
         def __call__(self, *arguments):
@@ -542,6 +672,16 @@ def test_given_configurations_come_back_in_order(notebook):
     assert len(fake.ran) == 3
     assert len(sweep.table("evaluation")) == 3
     assert sweep.best("evaluation")["config"]["layers"] == 3
+
+
+def test_only_the_given_configurations_of_now_are_read(notebook):
+    sweep.run_configurations([{"layers": 3}, {"layers": 2}], notebook=notebook, execute=Fake())
+    sweep.run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())
+    assert list(sweep.table("evaluation").layers) == [4, 2]
+    assert sweep.best("evaluation")["config"]["layers"] in {2, 4}
+    assert sweep.status("evaluation").startswith("evaluation: 2 of 2 runs")
+    with pytest.raises(sweep.SweepError, match="cannot have the name 'notebooks', whose folder keeps other runs"):
+        sweep.run_configurations([{"layers": 4}], "notebooks", notebook=notebook, execute=Fake())
 
 
 def test_a_given_configuration_that_fails_is_named_after_the_others_have_ended(notebook):
@@ -580,6 +720,29 @@ def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     parameters = {"layers": {"values": [2, 3]}}
     sweep.run(definition("grid", parameters, metric=metric), notebook=notebook, execute=Fake())
     assert sweep.best("trial")["config"]["layers"] == layers
+
+
+def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
+    parameters = {"seed": {"values": [0, 1]}, X: {"min": 0.0, "max": 1.0}, "activation": SPACE["activation"]}
+    sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())  # the accuracy is 1 - X
+    shares = sweep.importance("trial", resamples=10)
+    assert shares.index[0] == X
+    assert set(shares.index) == set(parameters)
+    assert shares["mean"][X] > 0.6
+    assert shares["mean"].sum() == pytest.approx(1)
+    assert (shares["deviation"] >= 0).all()
+
+
+def test_too_few_runs_do_not_say_what_matters(notebook):
+    sweep.run(definition(), 3, notebook=notebook, execute=Fake())
+    with pytest.raises(sweep.SweepError, match="'trial' has 3 finished runs, too few to say which parameters matter"):
+        sweep.importance("trial")
+
+
+def test_the_folder_of_a_run_holds_its_record(notebook):
+    sweep.run(definition(), 2, notebook=notebook, execute=Fake())
+    for record in sweep.records("trial"):
+        assert json.loads((sweep.run_folder("trial", record) / "record.json").read_text()) == record
 
 
 def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import typing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -150,6 +151,7 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         tracking.write_json(path, {"status": "new"})
     assert record(tmp_path) == {"status": "old"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_kill_while_writing_tears_nothing(tmp_path):
@@ -178,19 +180,60 @@ def test_each_epoch_prints_a_line(tmp_path, capsys):
     )
 
 
-def test_weights_are_saved_whole_or_not_at_all(tmp_path):
-    (tmp_path / "weights.npz").write_text("of an earlier run")
+def test_the_time_left_of_a_training_that_goes_on_is_that_of_the_epochs_left(tmp_path, capsys, monkeypatch):
+    now = 100
+    monkeypatch.setattr(tracking.time, "monotonic", lambda: now)
+    run = tracking.Run(CONFIG | {"max_epochs": 10}, tmp_path)
+    now = 120
+    run.log(EPOCH | {"epoch": 7})
+    assert capsys.readouterr().out == "epoch 7/10 · loss 0.5000 · validation accuracy 0.7000 · 1.5 s · 60 s left\n"
 
-    def half(path):
-        Path(path).write_text("hal")
-        raise OSError("no space left on device")
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.97, "10 s"),
+        (99.4, "99 s"),
+        (99.6, "1 min 40 s"),
+        (119.7, "2 min 0 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.9, "1 h 0 min"),
+        (7199, "2 h 0 min"),
+        (90_000, "25 h 0 min"),
+    ],
+)
+def test_durations_are_rounded_before_they_are_divided(seconds, text):
+    assert tracking.duration(seconds) == text
+
+
+def test_a_result_stays_until_the_next_run_has_its_own(tmp_path):
+    def save(text):
+        return SimpleNamespace(save=lambda path: Path(path).write_text(text))
+
+    def previous():
+        return (tmp_path / "previous_weights.npz").read_text(), (tmp_path / "previous_record.json").read_text()
+
+    def fail():
+        with tracking.start(CONFIG, tmp_path) as run:
+            assert not (tmp_path / "weights.npz").exists()
+            run.save(save("half-trained"))
+            raise ValueError("no")
 
     with tracking.start(CONFIG, tmp_path) as run:
-        with pytest.raises(OSError, match="no space"):
-            run.save(SimpleNamespace(save=half))
-        assert not (tmp_path / "weights.npz").exists()
-        run.save(SimpleNamespace(save=lambda path: Path(path).write_text("whole")))
-    assert (tmp_path / "weights.npz").read_text() == "whole"
+        assert run.save(save("first")) == tmp_path.resolve() / "weights.npz"
+    first = "first", (tmp_path / "record.json").read_text()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no"):
+            fail()
+        assert previous() == first
+    with tracking.start(CONFIG, tmp_path) as run:
+        run.save(save("second"))
+    assert previous() == first
+    second = "second", (tmp_path / "record.json").read_text()
+    with tracking.start(CONFIG, tmp_path):
+        assert previous() == second
 
 
 # --- early stopping ---
@@ -318,6 +361,33 @@ def test_wandb_hears_how_a_run_ends(error, code, tmp_path, monkeypatch):
         run_with(wandb, monkeypatch, tmp_path, error=error)
     assert wandb.exit_code == code
     assert wandb.summary["status"] == record(tmp_path)["status"]
+
+
+@pytest.mark.parametrize("broken", ["setup", "init", "log", "finish"])
+def test_what_breaks_in_wandb_breaks_no_run(broken, tmp_path, monkeypatch, capsys):
+    def fail(*_, **__):
+        raise RuntimeError("broken pipe\nand what led to it")
+
+    wandb = FakeWandb(key=True)
+    setattr(wandb, broken, fail)
+    run_with(wandb, monkeypatch, tmp_path)
+    (sentence,) = (line for line in capsys.readouterr().out.splitlines() if "W&B" in line)
+    assert sentence == "W&B keeps no more of this run (broken pipe); record.json keeps it all."
+    assert record(tmp_path)["status"] == "finished"
+    assert record(tmp_path)["history"] == [EPOCH]
+
+
+def test_a_mode_that_wandb_does_not_have_is_refused_before_anything(tmp_path, monkeypatch):
+    wandb = FakeWandb(key=True)
+    with pytest.raises(ValueError, match="WANDB_MODE is 'of', which is no mode of W&B's: choose from online, offline"):
+        run_with(wandb, monkeypatch, tmp_path / "run", "of")
+    assert not wandb.begun
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_modes_are_those_of_wandb():
+    wandb = pytest.importorskip("wandb")
+    assert set(tracking.MODES) == set(typing.get_args(wandb.Settings.model_fields["mode"].annotation))
 
 
 USE = """
