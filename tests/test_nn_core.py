@@ -276,6 +276,7 @@ def test_an_epoch_against_scikit_learn(watch, activation, optimizer, ours, their
     np.testing.assert_allclose(net.predict_proba(images), oracle.predict_proba(images), atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", LOSSES)
 def test_two_epochs_against_pytorch(loss, torch, twin, groups, watch):
     """Weights, and every number of every record, with a smaller last batch and uint8 images."""

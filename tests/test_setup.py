@@ -135,6 +135,7 @@ def test_every_make_target_is_five_lines_or_fewer_and_on_the_menu():
     assert {"all", "env", "data", "lab", "sweep", "evaluate", "reports", "test", "lint", "clean"} <= menu
 
 
+@pytest.mark.slow
 def test_modules_are_installed_where_notebooks_find_them(tmp_path):
     """An editable install, so no notebook needs sys.path, whatever its working directory."""
     code = "import nn_core, fashion_mnist, tracking, sweep, figures, report; print(nn_core.__file__)"

@@ -363,6 +363,7 @@ def test_a_fingerprint_is_of_the_core_the_data_and_numpy(notebook, monkeypatch):
 # --- which configurations ---
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, capsys):
     fake = Fake()
@@ -371,6 +372,7 @@ def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, 
     assert "its space holds 12 configurations, not 20" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(sweep.run(definition("grid"), notebook=notebook, execute=Fake())) == 12
     with pytest.raises(sweep.SweepError, match="needs a number of runs"):
@@ -380,6 +382,7 @@ def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(sweep.run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, notebook, tmp_path):
     parameters = SPACE | {"learning_rate": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-1}}
@@ -414,6 +417,7 @@ def test_random_draws_are_uniform_over_the_product(notebook):
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
 
 
+@pytest.mark.slow
 def test_bayes_learns_where_it_is_good(notebook):
     fake = Fake()
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
@@ -422,6 +426,7 @@ def test_bayes_learns_where_it_is_good(notebook):
     assert sum(rates[15:]) / 10 < 0.25  # small is good here; at random it would be a half
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys):
     fake = Fake()
@@ -438,6 +443,7 @@ def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys
     assert len(fake.ran) == 12
 
 
+@pytest.mark.slow
 def test_after_another_sweep_bayes_learns_from_it(notebook):
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
     sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())
@@ -479,6 +485,7 @@ def test_a_sweep_goes_on_after_sweeps_and_not_after_itself(notebook):
 # --- nothing lost, nothing twice ---
 
 
+@pytest.mark.slow
 def test_what_a_killed_driver_left_is_run_again_and_nothing_else(notebook):
     killed, fake = Fake(killed_after=4), Fake()
     with pytest.raises(Killed):
@@ -511,6 +518,7 @@ def test_more_runs_may_be_asked_for(notebook):
     assert len(sweep.run(definition(), 5, notebook=notebook, execute=fake)) == len(fake.ran) == 5
 
 
+@pytest.mark.slow
 def test_a_failed_run_stops_no_other_and_is_tried_once_by_each_start(notebook, capsys):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     fake = Fake(fail=[bad])
@@ -550,6 +558,7 @@ def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     assert sweep.best("trial")["config"] != good
 
 
+@pytest.mark.slow
 def test_changed_code_or_definition_or_seed_begins_anew(notebook):
     fake = Fake()
     sweep.run(definition(), 3, notebook=notebook, execute=fake)
@@ -570,6 +579,7 @@ def test_changed_code_or_definition_or_seed_begins_anew(notebook):
     assert len(fake.ran) == 8
 
 
+@pytest.mark.slow
 def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
     fake, earlier = Fake(), notebook.read_text()
     plan = definition("grid", {"layers": {"values": [2, 3, 4]}})
@@ -581,6 +591,7 @@ def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
     assert len(fake.ran) == 3 + 2 + 2
 
 
+@pytest.mark.slow
 def test_a_result_is_kept_until_its_successor_has_one(notebook):
     plan = definition("grid", {"layers": {"values": [2]}})
     sweep.run(plan, notebook=notebook, execute=Fake())
@@ -596,6 +607,7 @@ def test_a_result_is_kept_until_its_successor_has_one(notebook):
         assert not (folder / "weights.npz").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": "finished"}', "\0" * 100])
 def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     fake = Fake()
@@ -610,6 +622,7 @@ def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     assert sweep.status("trial") == "trial: 0 of 3 runs (none yet)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "content"), [("sweep.json", "{"), ("sweep.json", "{}"), ("study.db", "x" * 5000)])
 def test_a_damaged_file_of_a_sweep_is_named_with_the_way_out(file, content, notebook, capsys):
     fake, path = Fake(), Path(os.environ["FASHION_RUNS"]) / "trial" / file
@@ -702,6 +715,7 @@ def test_given_configurations_are_checked_too(notebook):
 # --- what there is to read ---
 
 
+@pytest.mark.slow
 def test_a_table_has_a_row_for_each_run(notebook):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     table = sweep.run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
@@ -722,6 +736,7 @@ def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     assert sweep.best("trial")["config"]["layers"] == layers
 
 
+@pytest.mark.slow
 def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
     parameters = {"seed": {"values": [0, 1]}, X: {"min": 0.0, "max": 1.0}, "activation": SPACE["activation"]}
     sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())  # the accuracy is 1 - X
