@@ -20,7 +20,6 @@ import os
 import platform
 import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -47,7 +46,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from papermill import PapermillExecutionError, execute_notebook, inspect_notebook
 from PIL import Image
 
-from tracking import THREADS, runs_root
+from tracking import THREADS, commit, runs_root
 
 ROOT = Path(__file__).resolve().parent
 TEMPLATES = ROOT / "templates" / "report"
@@ -151,26 +150,13 @@ def _provenance(notebook: Path, given: Mapping[str, Any], defaults: Mapping[str,
     path = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path(path.name)
     options = [word for name, value in given.items() for word in ("-p", name, json.dumps(value))]
     return {
-        "commit": _commit(),
+        "commit": commit(ROOT),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {**defaults, **given},
         "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
         "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
         "command": shlex.join(["python", "report.py", "run", path.as_posix(), *options]),
     }
-
-
-def _commit() -> str | None:
-    """The commit checked out, with a "+" if files that `build` does not write differ from it; None without git."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!README.md")
-        return git("rev-parse", "--short=12", "HEAD") + "+" * bool(changed)
-    except (OSError, subprocess.CalledProcessError):
-        return None
 
 
 # --- Rendering ---

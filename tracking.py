@@ -120,7 +120,7 @@ class Run:
                 "numpy": version("numpy"),
                 "platform": platform.platform(),
             },
-            "commit": _commit(),
+            "commit": commit(),
             "threads": {name: os.environ.get(name) for name in THREADS},
             "fingerprint": os.environ.get("FASHION_FINGERPRINT"),  # sweep.py's mark of the code that runs
         }
@@ -269,11 +269,15 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _commit() -> str | None:
-    """The commit of the repository, with a + where tracked files differ from it; None without git."""
-    command = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
+def commit(repository: Path = REPOSITORY) -> str | None:
+    """The commit checked out, with a "+" if files that `make` does not write differ from it; None without git."""
+
+    def git(*words: str) -> str:
+        command = ["git", *words]
+        return subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=10, check=True).stdout
+
     try:
-        result = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=10, check=True)
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!README.md")
+        return git("rev-parse", "--short=12", "HEAD").strip() + "+" * bool(changed)
     except (OSError, subprocess.SubprocessError):
         return None
-    return result.stdout.strip()

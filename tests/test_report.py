@@ -19,6 +19,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 import report
+import tracking
 
 PROVENANCE = {
     "commit": "0123456789ab+",
@@ -328,7 +329,7 @@ def test_what_build_writes_does_not_mark_the_commit(root):
         name = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
         subprocess.run(["git", *name, *words], cwd=root, check=True, capture_output=True)
 
-    assert report._commit() is None
+    assert tracking.commit(root) is None
     files = [root / name for name in ("README.md", "reports/index.html", "core.py")]
     files[1].parent.mkdir()
     for file in files:
@@ -338,9 +339,9 @@ def test_what_build_writes_does_not_mark_the_commit(root):
     git("commit", "-m", "All")
     for file in files[:2]:
         file.write_text("new")
-    assert re.fullmatch("[0-9a-f]{12}", report._commit())
+    assert re.fullmatch("[0-9a-f]{12}", tracking.commit(root))
     files[2].write_text("new")
-    assert report._commit().endswith("+")
+    assert tracking.commit(root).endswith("+")
 
 
 # --- What is refused ---
