@@ -809,7 +809,8 @@ def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monk
 # --- with real kernels ---
 
 DRIVE = """
-import json, sys, sweep
+import json, signal, sys, sweep
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell ignore it
 sweep.CODE = []
 try:
     sweep.run(json.loads(sys.argv[1]), notebook=sys.argv[2], timeout=float(sys.argv[3]))
