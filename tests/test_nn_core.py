@@ -689,6 +689,7 @@ def loaded_or_refused(path):
     return None
 
 
+@pytest.mark.slow
 def test_a_corrupt_file_is_refused_or_it_was_no_byte_that_matters(tmp_path):
     path = tmp_path / "net.npz"
     net = network(layers=0)

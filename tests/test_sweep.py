@@ -313,6 +313,7 @@ def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(paramet
     assert not fake.ran
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [{"values": [0.1, 0]}, {"min": 0.0, "max": 0.5}])
 def test_a_validation_metric_needs_validation_images(fraction, notebook):
     plan, fake = definition(parameters=SPACE | {"validation_fraction": fraction}), Fake()
@@ -453,6 +454,7 @@ def test_after_another_sweep_bayes_learns_from_it(notebook):
     assert sum(config["learning_rate"] for config in fake.ran) / 5 < 0.25  # without those 16 its first are at random
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -511,6 +513,7 @@ def test_a_run_that_ended_before_its_driver_heard_of_it_is_kept(notebook, monkey
     assert len(fake.ran) == 3
 
 
+@pytest.mark.slow
 def test_more_runs_may_be_asked_for(notebook):
     fake = Fake()
     sweep.run(definition(), 3, notebook=notebook, execute=fake)
@@ -549,6 +552,7 @@ def test_a_notebook_without_tracking_is_a_failure_with_a_hint(notebook):
         sweep.run(definition(), 2, notebook=notebook, execute=lambda *_: None)
 
 
+@pytest.mark.slow
 def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     good = {"layers": 3, "activation": "TANH", "seed": 0}
     fake = Fake(diverge=[good])
@@ -728,6 +732,7 @@ def test_a_table_has_a_row_for_each_run(notebook):
     assert (table[table.layers == 3].validationaccuracy == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("goal", "layers"), [("maximize", 3), ("minimize", 2)])
 def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     metric = {"name": "validationaccuracy", "goal": goal}
@@ -760,6 +765,7 @@ def test_the_folder_of_a_run_holds_its_record(notebook):
         assert json.loads((sweep.run_folder("trial", record) / "record.json").read_text()) == record
 
 
+@pytest.mark.slow
 def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
     sweep.run(definition("grid"), notebook=notebook, execute=Fake())
     capsys.readouterr()
