@@ -359,15 +359,20 @@ class _Search:
 
 
 class _Kernels:
-    """Executes notebooks, each in a kernel of its own with `environment` added; all of them can be stopped at once."""
+    """Executes notebooks, each in a kernel of its own with `environment` added; all of them can be stopped at once.
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    What a kernel says outside its notebook, such as a crash or a complaint while it is being stopped, goes to `log`.
+    """
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
         running: set[AsyncKernelManager] = set()
 
         class Kernel(AsyncKernelManager):
             async def start_kernel(self, **options: Any) -> None:
                 running.add(self)
-                await super().start_kernel(env={**os.environ, **environment}, **options)
+                with log.open("ab") as file:
+                    environ = {**os.environ, **environment}
+                    await super().start_kernel(env=environ, stdout=file, stderr=file, **options)
 
             async def cleanup_resources(self, restart: bool = False) -> None:
                 await super().cleanup_resources(restart)
@@ -402,7 +407,7 @@ class _Runner:
         environment = dict.fromkeys(THREADS, "1") | {"FASHION_FINGERPRINT": notebook.fingerprint}
         if project and not os.environ.get("WANDB_PROJECT"):
             environment["WANDB_PROJECT"] = project
-        self._kernels = _Kernels(environment)
+        self._kernels = _Kernels(environment, folder / "kernels.log")
         self._execute = execute or self._kernels.execute
         self._stopping = False
 

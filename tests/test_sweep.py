@@ -875,6 +875,18 @@ def test_a_sweep_runs_the_notebook(notebook, capfd):
 
 
 @pytest.mark.slow
+def test_what_a_kernel_says_at_its_end_is_kept_beside_the_runs(notebook, capfd):
+    """It belongs to no cell and is no error of the sweep: ipykernel, for one, complains at times as it is stopped."""
+    book = nbformat.read(notebook, as_version=4)
+    book.cells[1].source += 'import atexit\natexit.register(os.write, 2, b"last words\\n")\n'
+    nbformat.write(book, notebook)
+    sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook)
+    assert capfd.readouterr().err == ""
+    log = Path(os.environ["FASHION_RUNS"]) / "trial" / "kernels.log"
+    assert log.read_text().count("last words") == 2
+
+
+@pytest.mark.slow
 def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     source = notebook.read_text()
     notebook.write_text(source.replace('os.environ.get(\\"EPOCH\\", \\"0\\")', '\\"100\\" if layers == 2 else \\"0\\"'))
