@@ -38,11 +38,11 @@ def identity_gradient(a: ndarray, h: ndarray) -> ndarray:
 
 
 def sigmoid(a: ndarray) -> ndarray:
-    """h = 1 / (1 + exp(-a)), written as (1 + tanh(a / 2)) / 2, which cannot overflow.
-
-    Its absolute error is one rounding of 1/2; in float32 it is 0 below about a = -17.
-    """
-    return 0.5 + 0.5 * np.tanh(0.5 * a)
+    """h = 1 / (1 + exp(-a)). Where exp overflows, to infinity, h is 0, as it should be."""
+    with np.errstate(over="ignore"):
+        h = np.exp(-a)
+    h += 1
+    return np.divide(1, h, h)
 
 
 def sigmoid_gradient(a: ndarray, h: ndarray) -> ndarray:

@@ -8,11 +8,13 @@ Examples are rows here: a batch of B of them is h_0 of shape (B, n_0), and a_k =
 """
 
 import difflib
+import functools
+import itertools
 import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from activations import ACTIVATIONS
+from activations import ACTIVATIONS, Activation
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
@@ -56,6 +58,12 @@ INITIALIZERS = {"random": random, "xavier": xavier, "he": he}
 # ---- losses: a_L (B, classes), y one-hot (B, classes) -> the batch's mean loss, and its gradient by a_L
 
 
+@functools.lru_cache(maxsize=16)
+def _ones(n: int, dtype: np.dtype) -> ndarray:
+    """n ones: a product with them is the fastest sum over rows or columns."""
+    return np.ones(n, dtype)
+
+
 def softmax(a: ndarray) -> ndarray:
     """exp(a) over its sum along each row. The row's maximum is taken off first, so that nothing overflows."""
     e = np.exp(a - a.max(axis=1, keepdims=True))
@@ -66,9 +74,9 @@ def cross_entropy(a: ndarray, y: ndarray) -> tuple[float, ndarray]:
     """-(1/B) Σ y · log ŷ. From a and not from ŷ, so that no logarithm of zero is ever taken."""
     a = a - np.maximum.reduce(a, axis=1, keepdims=True)
     e = np.exp(a)
-    total = np.add.reduce(e, axis=1, keepdims=True)
-    loss = (np.log(total).sum() - np.vdot(a, y)) / len(a)
-    e /= total
+    total = e.dot(_ones(e.shape[1], e.dtype))
+    loss = (np.add.reduce(np.log(total)) - np.vdot(a, y)) / len(a)
+    e /= total[:, np.newaxis]
     e -= y
     e /= len(a)
     return float(loss), e
@@ -85,6 +93,43 @@ def squared_error(a: ndarray, y: ndarray) -> tuple[float, ndarray]:
 LOSSES = {"cross_entropy": cross_entropy, "squared_error": squared_error}
 
 
+class Elementwise:
+    """All that a step does besides multiplying matrices, in plain NumPy. `kernels.py` has the same, compiled."""
+
+    def __init__(self, activation: Activation, loss: Callable, optimizer: Optimizer):
+        self.activation, self.loss, self.optimizer = activation, loss, optimizer
+
+    def gather(self, images: ndarray, rows: ndarray, x: ndarray) -> ndarray:
+        """Some rows of images (n, n_0), as numbers of x's type and pixels scaled to [0, 1], in x (B, n_0)."""
+        x[...] = np.take(images, rows, axis=0, mode="clip")  # clip: no check
+        if images.dtype == np.uint8:
+            x *= x.dtype.type(1 / 255)
+        return x
+
+    def activate(self, a: ndarray, b: ndarray) -> ndarray:
+        """a ← a + b for a (B, n) and b (n,), in place; returns h = g(a)."""
+        a += b
+        return self.activation.function(a)
+
+    def differentiate(self, delta: ndarray, a: ndarray, h: ndarray, db: ndarray) -> None:
+        """δ ← δ ∘ g'(a) for δ (B, n), in place, and the sum of its rows into db (n,)."""
+        delta *= self.activation.gradient(a, h)
+        _ones(len(delta), delta.dtype).dot(delta, db)
+
+    def penalize(self, theta: ndarray, gradient: ndarray, weights: slice, l2: float) -> float:
+        """The L2 term ½ λ Σ W² of the loss; adds its gradient λ W."""
+        decay = np.multiply(theta[weights], l2, self.optimizer.scratch[weights])
+        gradient[weights] += decay
+        return 0.5 * float(np.dot(theta[weights], decay))
+
+    def step(self, theta: ndarray, gradient: ndarray, loss: float, weights: slice, l2: float) -> float:
+        """Add the L2 term, then change theta by the optimizer's rule. Returns the loss, L2 term included."""
+        if l2:
+            loss += self.penalize(theta, gradient, weights, l2)
+        self.optimizer.step(theta, gradient, loss)
+        return loss
+
+
 class NeuralNetwork:
     """A network and its training, from a configuration.
 
@@ -98,6 +143,9 @@ class NeuralNetwork:
         seed: of the initial weights and of the order of examples. Same seed, same machine, same bits.
         inputs, classes: the size of an example, and the number of labels.
         dtype: "float32", or "float64" to check gradients.
+        backend: "numpy", or "numba" for the compiled kernels of `kernels.py`, which has them for float32; "auto" takes
+            them where numba is installed. Both compute the same but for rounding.
+        threads: how many BLAS uses in training; None lets `threads.py` choose, by the size of the products.
         settings: the optimizer's own hyper-parameters (momentum, beta, beta1, beta2, epsilon); None is its default.
 
     Raises:
@@ -126,6 +174,8 @@ class NeuralNetwork:
         inputs: int = 784,
         classes: int = 10,
         dtype: str = "float32",
+        backend: str = "auto",
+        threads: int | None = None,
         **settings: float | None,
     ):
         given = {k: v for k, v in locals().items() if k not in ("self", "settings")}
@@ -133,6 +183,8 @@ class NeuralNetwork:
         self.config = {k: _plain(v) for k, v in given.items()}
         for key, least in MINIMUM.items():
             _check_integer(key, self.config[key], least)
+        if threads is not None:
+            _check_integer("threads", threads, 1)
         check_setting("weight_decay", weight_decay, "NeuralNetwork")
         self.epoch = 0  # epochs done
         self._dtype = np.dtype(_choose("dtype", dtype, {"float32": "float32", "float64": "float64"}))
@@ -143,9 +195,31 @@ class NeuralNetwork:
 
         self.optimizer = self._make_optimizer(settings)
         self._sizes = [inputs] + [num_hidden_neurons] * layers + [classes]
+        self.backend, elementwise = self._find_backend()
+        self._elementwise = elementwise(self._activation, self._loss, self.optimizer)
         self._allocate()
         for W in self._weights.values():
             W[...] = initialize(*W.T.shape, initialization).T
+
+    def _find_backend(self) -> tuple[str, type[Elementwise]]:
+        """The name of the backend in use, and its class."""
+        wanted = _choose("backend", self.config["backend"], {name: name for name in ("auto", "numpy", "numba")})
+        if wanted != "numpy" and self._dtype == np.float32:
+            try:
+                from kernels import Compiled  # here, since it is optional and takes longer to import than all the rest
+
+                return "numba", Compiled
+            except ImportError as error:
+                if wanted == "numba":
+                    raise ValueError(f"backend='numba': it cannot be imported ({error}). Install numba.") from error
+        return "numpy", Elementwise
+
+    @property
+    def threads(self) -> int:
+        """The threads that BLAS uses in training."""
+        from threads import choose  # here, and in train: what merely predicts need not import it
+
+        return self.config["threads"] or choose(self._sizes, self.config["batch_size"])
 
     def _make_optimizer(self, settings: Mapping[str, float | None]) -> Optimizer:
         kind = _choose("optimizer", self.config["optimizer"], self.OPTIMIZERS)
@@ -163,11 +237,10 @@ class NeuralNetwork:
 
     def _allocate(self):
         """Carve parameters, gradient and the optimizer's vectors as views from one block of memory."""
-        shapes = list(zip(self._sizes, self._sizes[1:], strict=False))
-        self._weight_count = sum(n_in * n_out for n_in, n_out in shapes)
-        n = self._weight_count + sum(self._sizes[1:])
+        weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(self._sizes))
+        n = weights + sum(self._sizes[1:])
         stride = -(-n // 16) * 16  # each vector starts on a cache line
-        length = max((4 + len(self.optimizer.vectors)) * stride, HUGE_PAGES // self._dtype.itemsize)
+        length = max((3 + len(self.optimizer.vectors)) * stride, HUGE_PAGES // self._dtype.itemsize)
         block = np.empty(length + 16, self._dtype)
         block = block[-block.ctypes.data % 64 // block.itemsize :]
         block.fill(0)
@@ -177,30 +250,27 @@ class NeuralNetwork:
             start = next(free)
             return block[start : start + n]
 
-        self._theta, self._gradient, self._scratch = carve(), carve(), carve()
-        self._weights, self._biases, self._first = self._views(self._theta)
-        self._dweights, self._dbiases, self._dfirst = self._views(self._gradient)
-        self.optimizer.prepare(self._theta, slice(self._weight_count), carve)
+        self._theta, self._gradient = carve(), carve()
+        self._weights, self._biases = self._views(self._theta)
+        dweights, dbiases = self._views(self._gradient)
+        parts = (self._weights, self._biases, dweights, dbiases)
+        self._layers = list(zip(*(part.values() for part in parts), strict=True))  # W_k, b_k and their gradients
+        self._decayed = slice(weights)  # of theta and of its gradient
+        self.optimizer.prepare(self._theta, self._decayed, carve)
 
-    def _views(self, vector: ndarray) -> tuple[Mapping[int, ndarray], Mapping[int, ndarray], ndarray]:
-        """See a flat vector as W_k (n_k, n_(k-1)), as b_k (n_k,), and as the block (n_0 + 1, n_1) of W_1ᵀ over b_1.
+    def _views(self, vector: ndarray) -> tuple[Mapping[int, ndarray], Mapping[int, ndarray]]:
+        """See a flat vector as W_k (n_k, n_(k-1)) and as b_k (n_k,).
 
-        It holds W_Lᵀ ... W_1ᵀ b_1 ... b_L: all that decays is one slice, and b_1 follows W_1, so that one product with
-        examples that end in a 1 does for both.
+        It holds W_1ᵀ ... W_Lᵀ b_1 ... b_L, so that all that decays is one slice.
         """
-        weights, biases = {}, {}
-        start = 0
-        for k in range(len(self._sizes) - 1, 0, -1):
-            n_in, n_out = self._sizes[k - 1 : k + 1]
+        weights, biases, start = {}, {}, 0
+        for k, (n_in, n_out) in enumerate(itertools.pairwise(self._sizes), 1):
             weights[k] = vector[start : start + n_in * n_out].reshape(n_in, n_out).T
             start += n_in * n_out
         for k, n_out in enumerate(self._sizes[1:], 1):
             biases[k] = vector[start : start + n_out]
             start += n_out
-        inputs, n_1 = self._sizes[:2]
-        end = self._weight_count + n_1
-        first = vector[end - (inputs + 1) * n_1 : end].reshape(inputs + 1, n_1)
-        return MappingProxyType(dict(sorted(weights.items()))), MappingProxyType(biases), first
+        return MappingProxyType(weights), MappingProxyType(biases)
 
     # Read-only, so that nothing can be rebound and cease to be a view. Contents may change: net.weights[1][...] *= 2.
     theta = property(lambda self: self._theta, doc="All parameters, (n,).")
@@ -215,37 +285,39 @@ class NeuralNetwork:
 
     # ---- forward and backward
 
-    def _forward(self, x: ndarray) -> tuple[list[ndarray], list[ndarray]]:
-        """a_0 ... a_L and h_0 ... h_(L-1) of a batch (B, n_0 + 1) whose last column is 1; a_0 stands for nothing."""
-        a, h = [x, x @ self._first], [x]
-        for k in range(2, len(self._sizes)):
-            h.append(self._activation.function(a[-1]))  # (B, n_(k-1))
-            a.append(h[-1] @ self._weights[k].T)  # (B, n_k)
-            a[-1] += self._biases[k]
+    def _forward(self, x: ndarray, out: ndarray) -> tuple[list[ndarray], list[ndarray]]:
+        """a_0 ... a_(L-1) and h_0 ... h_(L-1) of a batch x (B, n_0), a_L in `out` (B, n_L); a_0 stands for nothing."""
+        a, h = [x], [x]
+        for W, b, _, _ in self._layers[:-1]:
+            a.append(h[-1].dot(W.T))  # (B, n_k)
+            h.append(self._elementwise.activate(a[-1], b))  # (B, n_k)
+        W, b, _, _ = self._layers[-1]
+        h[-1].dot(W.T, out)
+        out += b
         return a, h
 
-    def _backward(self, x: ndarray, y: ndarray) -> tuple[float, ndarray]:
-        """Fill the gradient for a batch and its one-hot labels (B, classes). Returns the loss and a_L."""
-        a, h = self._forward(x)
-        loss, delta = self._loss(a[-1], y)  # delta: the loss's gradient by a_k, (B, n_k)
-        ones = np.ones(len(x), self._dtype)
-        for k in range(len(a) - 1, 1, -1):
-            np.matmul(h[k - 1].T, delta, out=self._dweights[k].T)
-            np.matmul(ones, delta, out=self._dbiases[k])
-            delta = delta @ self._weights[k]
-            delta *= self._activation.gradient(a[k - 1], h[k - 1])
-        np.matmul(x.T, delta, out=self._dfirst)
-        if self._l2:
-            weights = self._theta[: self._weight_count]
-            decay = np.multiply(weights, self._l2, self._scratch[: self._weight_count])
-            loss += 0.5 * float(np.vdot(weights, decay))
-            self._gradient[: self._weight_count] += decay
-        return loss, a[-1]
+    def _backward(self, x: ndarray, y: ndarray, out: ndarray) -> float:
+        """Fill the gradient for a batch x (B, n_0) and its one-hot labels y (B, n_L), and `out` with a_L (B, n_L).
+
+        Returns the loss. The L2 term is in neither.
+        """
+        a, h = self._forward(x, out)
+        loss, delta = self._elementwise.loss(out, y)  # delta: the loss's gradient by a_k, (B, n_k)
+        _ones(len(delta), delta.dtype).dot(delta, self._layers[-1][3])
+        for k in range(len(h), 0, -1):
+            W, _, dW, _ = self._layers[k - 1]
+            h[k - 1].T.dot(delta, dW.T)
+            if k > 1:
+                delta = delta.dot(W)
+                self._elementwise.differentiate(delta, a[k - 1], h[k - 1], self._layers[k - 2][3])
+        return loss
 
     def backpropagate(self, images: ndarray, labels: ndarray) -> float:
         """The loss of a batch, L2 term included; leaves its gradient by theta in `gradient`."""
         images, labels = self._check(images, labels)
-        return self._backward(self._read(images, slice(None)), self._one_hot(labels))[0]
+        x = self._elementwise.gather(images, np.arange(len(images)), np.empty(images.shape, self._dtype))
+        loss = self._backward(x, self._one_hot(labels), self._outputs(len(labels)))
+        return loss + self._elementwise.penalize(self._theta, self._gradient, self._decayed, self._l2)
 
     # ---- training
 
@@ -278,9 +350,12 @@ class NeuralNetwork:
         return self._epochs(train, validation, max_epochs)
 
     def _epochs(self, train, validation, max_epochs: int) -> Iterator[dict[str, float]]:
+        from threads import limit
+
         while self.epoch < max_epochs:
             start = time.perf_counter()
-            with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in words
+            # What is not finite is found, and said in words.
+            with np.errstate(over="ignore", invalid="ignore"), limit(self.threads):
                 loss, accuracy = self._train_epoch(*train)
                 record = {"epoch": self.epoch + 1, "loss": loss, "accuracy": accuracy}
                 if validation is not None:
@@ -294,34 +369,32 @@ class NeuralNetwork:
         n, size = len(labels), self.config["batch_size"]
         order = self._shuffling.permutation(n)
         rows = max(CHUNK // size, 1) * size
+        chunk = np.empty((min(rows, n), self._sizes[0]), self._dtype)
         total, correct = 0.0, 0
         for start in range(0, n, rows):
             chosen = order[start : start + rows]
-            x, y = self._read(images, chosen), self._one_hot(labels[chosen])
+            x = self._elementwise.gather(images, chosen, chunk[: len(chosen)])
+            y, outputs = self._one_hot(labels[chosen]), self._outputs(len(chosen))
             for b in range(0, len(chosen), size):
-                loss, output = self._backward(x[b : b + size], y[b : b + size])
+                batch = slice(b, b + size)
+                loss = self._backward(x[batch], y[batch], outputs[batch])
+                loss = self._elementwise.step(self._theta, self._gradient, loss, self._decayed, self._l2)
                 if not math.isfinite(loss):
                     raise self._diverged(f"The loss became {loss} in step {(start + b) // size + 1}")
-                self.optimizer.step(self._theta, self._gradient, loss)
-                total += loss * len(output)
-                correct += np.count_nonzero(output.argmax(axis=1) == labels[chosen[b : b + size]])
+                total += loss * min(size, len(chosen) - b)
+            correct += np.count_nonzero(outputs.argmax(axis=1) == labels[chosen])
         return total / n, int(correct) / n
 
     def _diverged(self, what: str) -> Diverged:
         rate = self.config["learning_rate"]
         return Diverged(f"{what} of epoch {self.epoch + 1}: training diverged. Try a learning_rate below {rate}.")
 
-    def _read(self, images: ndarray, rows: ndarray | slice) -> ndarray:
-        """Some of the images as a batch (B, n_0 + 1) that ends in a column of ones."""
-        raw = images[rows] if isinstance(rows, slice) else np.take(images, rows, axis=0, mode="clip")  # clip: no check
-        x = np.empty((len(raw), self._sizes[0] + 1), self._dtype)
-        scale = 1 / 255 if raw.dtype == np.uint8 else 1
-        np.multiply(raw, self._dtype.type(scale), out=x[:, :-1], casting="same_kind")
-        x[:, -1] = 1
-        return x
-
     def _one_hot(self, labels: ndarray) -> ndarray:
         return np.eye(self._sizes[-1], dtype=self._dtype)[labels]
+
+    def _outputs(self, n: int) -> ndarray:
+        """Room for a_L of n examples, (n, classes)."""
+        return np.empty((n, self._sizes[-1]), self._dtype)
 
     def _check(self, images: ndarray, labels: ndarray) -> tuple[ndarray, ndarray]:
         """Images as (n, inputs) and labels as (n,), or a sentence."""
@@ -350,31 +423,32 @@ class NeuralNetwork:
 
     # ---- use
 
-    def _outputs(self, images: ndarray) -> Iterator[tuple[slice, ndarray]]:
+    def _infer(self, images: ndarray) -> ndarray:
+        """a_L of images, (n, classes), so many at a time that they stay in the cache."""
+        outputs, chunk = self._outputs(len(images)), np.empty((CHUNK, self._sizes[0]), self._dtype)
         for start in range(0, len(images), CHUNK):
-            rows = slice(start, start + CHUNK)
-            yield rows, self._forward(self._read(images, rows))[0][-1]
+            x, out = images[start : start + CHUNK], outputs[start : start + CHUNK]
+            if x.dtype != self._dtype:
+                x = self._elementwise.gather(x, np.arange(len(x)), chunk[: len(x)])
+            self._forward(x, out)
+        return outputs
 
     def predict_proba(self, images: ndarray) -> ndarray:
         """ŷ, the probability of each class for each image, (n, classes)."""
-        images = self._check_images(images)
-        return np.concatenate([softmax(a) for _, a in self._outputs(images)])
+        return softmax(self._infer(self._check_images(images)))
 
     def predict(self, images: ndarray) -> ndarray:
         """The most probable class of each image, (n,)."""
-        images = self._check_images(images)
-        return np.concatenate([a.argmax(axis=1) for _, a in self._outputs(images)])
+        return self._infer(self._check_images(images)).argmax(axis=1)
 
     def evaluate(self, images: ndarray, labels: ndarray) -> dict[str, float]:
         """Mean loss, L2 term included, and accuracy as a fraction, in plain numbers."""
         images, labels = self._check(images, labels)
-        weights = self._theta[: self._weight_count]
-        total, correct = 0.0, 0
-        for rows, a in self._outputs(images):
-            total += self._loss(a, self._one_hot(labels[rows]))[0] * len(a)
-            correct += np.count_nonzero(a.argmax(axis=1) == labels[rows])
-        penalty = 0.5 * self._l2 * float(np.vdot(weights, weights)) if self._l2 else 0.0
-        return {"loss": total / len(labels) + penalty, "accuracy": int(correct) / len(labels)}
+        outputs, weights = self._infer(images), self._theta[self._decayed]
+        loss, _ = self._loss(outputs, self._one_hot(labels))
+        correct = np.count_nonzero(outputs.argmax(axis=1) == labels)
+        penalty = 0.5 * self._l2 * float(np.dot(weights, weights)) if self._l2 else 0.0
+        return {"loss": loss + penalty, "accuracy": int(correct) / len(labels)}
 
     # ---- keeping
 

@@ -146,8 +146,8 @@ class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, algorithm 1): m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g²,
     θ ← θ - η m̂ / (√v̂ + ε), with m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ).
 
-    The vectors hold m / (1 - β₁) and v / (1 - β₂): those factors and the bias corrections are then numbers, not passes
-    over vectors.
+    The vectors hold m / (1 - β₁) and v / (1 - β₂): those factors and the bias corrections are then numbers, in the rate
+    and in ε, and not passes over vectors.
     """
 
     vectors = ("m", "v")
@@ -157,23 +157,28 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def step(self, theta, gradient, loss):
-        denominator = self.accumulate(gradient)
+        rate, denominator = self.accumulate(gradient)
         np.divide(self.m, denominator, denominator)
-        denominator *= self.learning_rate * (1 - self.beta1) / (1 - self.beta1**self.t)
+        denominator *= rate
         theta -= denominator
 
-    def accumulate(self, gradient: ndarray) -> ndarray:
-        """Bring t, m and v up to date, and return √v̂ + ε in `scratch`."""
-        self.t += 1
+    def accumulate(self, gradient: ndarray) -> tuple[float, ndarray]:
+        """Bring t, m and v up to date. Returns c and √v + e, in `scratch`, with c and e as `count` has them."""
+        rate, epsilon = self.count()
         s = np.multiply(gradient, gradient, self.scratch)
         self.v *= self.beta2
         self.v += s
         self.m *= self.beta1
         self.m += gradient
         np.sqrt(self.v, s)
-        s *= ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
-        s += self.epsilon
-        return s
+        s += epsilon
+        return rate, s
+
+    def count(self) -> tuple[float, float]:
+        """Count this step. Returns c and e such that c m / (√v + e) is η m̂ / (√v̂ + ε)."""
+        self.t += 1
+        scale = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
+        return self.learning_rate * (1 - self.beta1) / (1 - self.beta1**self.t) / scale, self.epsilon / scale
 
 
 @dataclass
@@ -186,14 +191,16 @@ class NAdam(Adam):
     vectors = ("m", "v", "lookahead")
 
     def step(self, theta, gradient, loss):
-        denominator = self.accumulate(gradient)
-        ahead = np.multiply(
-            self.m, self.beta1 * (1 - self.beta1**self.t) / (1 - self.beta1 ** (self.t + 1)), self.lookahead
-        )
+        rate, denominator = self.accumulate(gradient)
+        ahead = np.multiply(self.m, self.share(), self.lookahead)
         ahead += gradient
-        ahead *= self.learning_rate * (1 - self.beta1) / (1 - self.beta1**self.t)
+        ahead *= rate
         ahead /= denominator
         theta -= ahead
+
+    def share(self) -> float:
+        """How much m counts beside g."""
+        return self.beta1 * (1 - self.beta1**self.t) / (1 - self.beta1 ** (self.t + 1))
 
 
 @dataclass

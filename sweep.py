@@ -66,7 +66,7 @@ Record = dict[str, Any]  # what record.json holds
 Execute = Callable[[Path, Path, Config, float], object]  # notebook, output, parameters, seconds that a cell may take
 
 NOTEBOOK = REPOSITORY / "notebooks" / "03_train.ipynb"
-CODE = [REPOSITORY / name for name in ("activations.py", "optimizers.py", "nn_core.py", "fashion_mnist.py")]
+CODE = [REPOSITORY / f"{name}.py" for name in ("activations", "optimizers", "nn_core", "kernels", "fashion_mnist")]
 SWEEP_KEYS = ("name", "description", "project", "program", "command", "method", "metric", "parameters", "run_cap")
 METRICS = {  # what runs report, and the column of a table (where `loss` is the loss function of the configuration)
     "loss": "trainloss",
@@ -232,7 +232,7 @@ def _choices(distribution: BaseDistribution) -> Sequence[Any] | None:
 
 def fingerprint(notebook: str | Path = NOTEBOOK) -> str:
     """A short hash of what decides a result: the code of core, data and notebook (not its comments, docstrings and
-    layout) and NumPy's version."""
+    layout) and NumPy's version. Whether numba is installed changes the rounding alone, and is no part of it."""
     cells = [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
     sources = [*(path.read_text(encoding="utf-8") for path in CODE), *cells]
     return _hash([*map(_bare, sources), version("numpy")])

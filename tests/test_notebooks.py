@@ -117,7 +117,8 @@ def test_no_module_and_no_other_notebook_asks_for_the_test_images():
     modules = [path for path in ROOT.glob("*.py") if path.name != "fashion_mnist.py"]
     sources = {path.name: path.read_text(encoding="utf-8") for path in modules}
     sources |= {path.stem: "\n".join(code_cells(path)) for path in NOTEBOOKS}
-    assert len(sources) == 8 + 5
+    assert len(sources) == len(modules) + len(NOTEBOOKS)
+    assert EVALUATION in sources
     assert {name for name, source in sources.items() if opens_test_images(source)} == {EVALUATION}
 
 

@@ -78,20 +78,27 @@ def imported(sources: Iterable[Path]) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {path.stem for path in ROOT.glob("*.py")}
+    ours = {path.stem for folder in (ROOT, ROOT / "benchmarks") for path in folder.glob("*.py")}
+    return names - set(sys.stdlib_module_names) - ours
 
 
 def test_what_is_imported_is_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
     users = {Requirement(line).name for line in project["project"]["dependencies"]}
+    optional = {
+        Requirement(line).name for lines in project["project"]["optional-dependencies"].values() for line in lines
+    }
+    peers = users | {Requirement(line).name for line in groups["bench"]}
     developers = users | {Requirement(line).name for line in groups["dev"] + groups["oracles"]}
     owners = {
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
     for sources, declared in (
-        ([*ROOT.glob("*.py"), *NOTEBOOKS], users),
+        ([path for path in [*ROOT.glob("*.py"), *NOTEBOOKS] if path.stem != "kernels"], users),
+        ([ROOT / "kernels.py"], users | optional),
         ((ROOT / "tests").glob("*.py"), developers),
+        ((ROOT / "benchmarks").glob("*.py"), peers),
     ):
         assert {name for name in imported(sources) if not owners.get(name, {name}) & declared} == set()
 
