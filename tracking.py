@@ -146,6 +146,14 @@ class Run:
             facts.append(f"{duration(each * max(0, total - done))} left")
         print(*facts, sep=" · ", flush=True)
 
+    def note(self, **facts: Any) -> None:
+        """Put on record, and into W&B's configuration, what is known only now, such as the threads of a network."""
+        self._fixed |= facts
+        self.write()
+        if self.wandb:
+            with self.surviving_wandb():
+                self.wandb.config.update(facts)
+
     @property
     def should_stop(self) -> bool:
         """Whether the validation accuracy has not risen for `patience` epochs; never without a patience."""
