@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab sweep evaluate reports test lint lock clean help
+.PHONY: all env data lab fast sweep evaluate reports bench bench-core test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,11 +9,13 @@ PY := $(BIN)/python
 UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 INSTALL := $(UV) pip install --quiet --python $(PY) --compile-bytecode
 ORACLES := UV_HTTP_RETRIES=0 UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(INSTALL) --group oracles
+PEERS := UV_HTTP_RETRIES=0 UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install --quiet --compile-bytecode \
+         --python .venv-bench/bin/python
 LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
         --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 RUNS := $(or $(FASHION_RUNS),runs)
-CORE := activations.py optimizers.py nn_core.py fashion_mnist.py
+CORE := activations.py optimizers.py nn_core.py kernels.py threads.py fashion_mnist.py
 PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation
 EXECUTED := $(PAGES:%=$(RUNS)/notebooks/%.ipynb)
 
@@ -28,6 +30,9 @@ data: .venv/.users  ## find or fetch Fashion-MNIST, and verify it
 lab: data  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab notebooks
 
+fast: .venv/.users  ## numba, the optional extra: the same training in about two thirds of the time
+	$(INSTALL) --constraint requirements-dev.lock numba
+
 sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption, the rest of them
 
 evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
@@ -36,6 +41,13 @@ reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
 	$(PY) -m pytest -n 2
+
+bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: half an hour; then 06_benchmark
+	.venv-bench/bin/python benchmarks/bench.py run
+	@$(MAKE) --no-print-directory reports
+
+bench-core: data  ## time the network as it is beside that of a commit: make bench-core BASE=HEAD~1
+	$(PY) benchmarks/bench.py core $(or $(BASE),HEAD)
 
 lint: .venv/.developers  ## style of modules and notebooks, no outputs in notebooks
 	@$(BIN)/ruff check .
@@ -48,7 +60,7 @@ lock: .venv/.users  ## pin every package anew, from pyproject.toml
 	$(LOCK) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:  ## remove the environment and caches; runs/ and data/ stay
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 help:  ## this menu
@@ -73,6 +85,12 @@ help:  ## this menu
 	@$(INSTALL) --requirement requirements-dev.lock
 	@$(PY) -c "import torch" 2>/dev/null || $(ORACLES) --torch-backend=cpu 2>/dev/null || $(ORACLES) || \
 	  echo "PyTorch could not be installed: the tests that compare with it skip, or fail where CI=true."
+	@touch $@
+
+.venv-bench/.done: pyproject.toml .venv/.users
+	$(PYTHON) -m venv --clear .venv-bench
+	@$(PEERS) --group bench --torch-backend=cpu 2>/dev/null || $(PEERS) --group bench
+	@$(PEERS) --no-deps --editable .
 	@touch $@
 
 $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(CORE) requirements.lock | data

@@ -1,0 +1,118 @@
+"""The benchmark: that every peer learns what it is timed for, and that both commands run, on a little of the data."""
+
+import itertools
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bench
+import peers
+from nn_core import NeuralNetwork
+
+ROOT = Path(bench.__file__).parents[1]
+# Not here: JAX, which only `make bench` installs, and torch.compile, which needs a C++ compiler.
+NETWORKS = ["numpy", "numba", "course", "sklearn", "torch", "torch-fused"]
+NEEDS = {"numba": "numba", "sklearn": "sklearn", "torch": "torch", "torch-fused": "torch"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+def toy(n=1500):
+    """Images of ten classes, each a pattern of its own under noise."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, n)
+    patterns = rng.integers(0, 256, (10, 784))
+    return (0.6 * patterns[labels] + 0.4 * rng.integers(0, 256, (n, 784))).astype(np.uint8), labels
+
+
+@pytest.mark.parametrize("workload", ["W1", "W2", "W3"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_peer_learns(name, workload):
+    if name in NEEDS and not find_spec(NEEDS[name]):
+        pytest.skip(f"{NEEDS[name]} is not installed")
+    images, labels = toy()
+    peer = peers.PEERS[name](peers.WORKLOADS[workload], images, labels)
+    losses = [peer.epoch() for _ in range(3)]
+    assert losses[-1] < losses[0] < 3  # ours with the L2 term
+    assert peer.predict(peers.pixels(images[:7])).shape == (7,)
+
+
+@pytest.mark.parametrize(("layers", "width"), [(0, 1), (1, 8), (3, 16)])
+def test_bare_products_are_those_of_the_network(layers, width, monkeypatch):
+    """The floor that all is compared with: the same shapes as our network multiplies, neither more nor fewer."""
+    workload = peers.Workload(layers, width, "relu", "sgd", 4)
+    peer = peers.Gemm(workload, *toy(10))
+    shapes, matmul = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b, out: shapes.append((a.shape, b.shape)) or matmul(a, b, out))
+    peer.epoch()
+    sizes = workload.sizes
+    expected = []
+    for batch in (4, 4, 2):
+        pairs = list(itertools.pairwise(sizes))
+        expected += [((batch, n_in), (n_in, n_out)) for n_in, n_out in pairs]  # h W
+        expected += [((n_in, batch), (batch, n_out)) for n_in, n_out in pairs]  # hᵀ δ
+        expected += [((batch, n_out), (n_out, n_in)) for n_in, n_out in pairs[1:]]  # δ Wᵀ
+    assert sorted(shapes) == sorted(expected)
+
+
+def test_the_workloads_are_networks():
+    for workload in peers.WORKLOADS.values():
+        net = peers.Numpy(workload, *toy(10)).net
+        assert [W.shape[1] for W in net.weights.values()] == workload.sizes[:-1]
+        assert isinstance(net, NeuralNetwork)
+
+
+def command(*words):
+    return subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "bench.py", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_run_prints_tables_keeps_all_and_goes_on(tmp_path):
+    output = tmp_path / "benchmark.json"
+    words = ["run", "--output", output, "--limit", 400, "--rounds", 2, "--workloads", "W2", "--peers", "gemm", "numpy"]
+    done = command(*words)
+    assert done.returncode == 0, done.stderr
+    assert "an epoch of 400 images, 1 thread: median" in done.stdout
+    assert "ours, NumPy" in done.stdout
+    found = json.loads(output.read_text())
+    cpu = found["measured"]["compare W2 1"]["epoch"]["numpy"]["cpu"]
+    assert len(cpu) == 2
+    assert min(cpu) > 0
+    assert found["measured"]["start numpy"]["memory"][0] > 20
+    done = command(*words)  # again: nothing is measured twice
+    assert done.stderr == ""
+    assert json.loads(output.read_text()) == found
+
+
+@pytest.mark.slow
+def test_core_compares_with_a_commit():
+    if subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True).returncode:
+        pytest.skip("not a git checkout")
+    done = command("core", "HEAD", "--limit", 400, "--rounds", 2, "--workloads", "W2")
+    assert done.returncode == 0, done.stderr
+    *_, name, kind, before, here, ratio = done.stdout.split()
+    assert (name, kind) == ("ours,", "NumPy")
+    assert float(ratio) == pytest.approx(float(before) / float(here), rel=1)
+    refused = command("core", "no-such-commit")
+    assert refused.returncode == 1
+    assert "no-such-commit is no commit of this repository" in refused.stderr
+
+
+def test_ranges_of_a_table():
+    peer = {"first": 3.0, "cpu": [1.0, 2.0, 4.0], "wall": [1.0, 1.0, 1.0]}
+    found = {"limit": 10, "measured": {"compare W1 1": {"epoch": {"numpy": peer}, "predict": {"numpy": peer}}}}
+    text = "\n".join(bench.tables(found))
+    assert "2.000 (1.000 to 4.000)" in text
