@@ -16,7 +16,7 @@ LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.
 
 RUNS := $(or $(FASHION_RUNS),runs)
 CORE := activations.py optimizers.py nn_core.py kernels.py threads.py fashion_mnist.py
-PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation
+PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation 06_benchmark
 EXECUTED := $(PAGES:%=$(RUNS)/notebooks/%.ipynb)
 
 all: reports  ## the main job: environment, data, notebooks, sweep, evaluation, reports
@@ -100,7 +100,8 @@ $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(
 
 $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py figures.py requirements.lock | data
 	$(PY) report.py run $<
-$(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb: $(CORE)
+$(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb $(RUNS)/notebooks/06_benchmark.ipynb: $(CORE)
+$(RUNS)/notebooks/06_benchmark.ipynb: profiling.py $(wildcard $(RUNS)/benchmark.json)
 $(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
 
 reports/index.html: $(EXECUTED) report.py $(wildcard templates/report/*)

@@ -392,3 +392,37 @@ def accuracies(ax: Axes, groups: Mapping[str, Sequence[float]], intervals: Mappi
     ax.set_yticks(range(len(groups)), groups)
     ax.set(title="Accuracy, seed by seed", xlabel="test accuracy (%)", ylim=(len(groups) - 0.3, -0.5))
     return ax
+
+
+# --- Speed ---
+
+
+def speeds(ax: Axes, table: pd.DataFrame, ours: Sequence[str]) -> Axes:
+    """A bar for each row: its `median` seconds, and a line from its `least` to its `most`; `ours` in colour.
+
+    Rows have a `peer`, by whom the fastest comes first.
+    """
+    table = table.sort_values("median")
+    bars(ax, dict(zip(table["peer"], table["median"], strict=True)), "CPU seconds an epoch")
+    for place, (bar, row) in enumerate(zip(ax.patches, table.itertuples(), strict=True)):
+        bar.set_color(COLOURS[0] if row.peer in ours else "0.75")
+        ax.plot([row.least, row.most], [place, place], color="0.3", linewidth=1.5)
+        ax.text(row.most, place, f"  {row.median:.2f}", va="center", fontsize="small")
+    ax.set(title="Speed", xlim=(0, 1.2 * table["most"].max()))
+    return ax
+
+
+def breakdown(ax: Axes, steps: Mapping[str, Mapping[str, float]]) -> Axes:
+    """A bar for each name, of the microseconds that each part of a step takes, one after the other."""
+    left = np.zeros(len(steps))
+    parts = dict.fromkeys(part for step in steps.values() for part in step)
+    for part, colour in zip(parts, COLOURS, strict=False):
+        lengths = np.array([step.get(part, 0.0) for step in steps.values()])
+        ax.barh(list(steps), lengths, left=left, height=0.7, color=colour, edgecolor="white", label=part)
+        left += lengths
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.tick_params(axis="y", length=0)
+    ax.set(title="Where the time of a step goes", xlabel="µs a step")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+    return ax

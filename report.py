@@ -51,6 +51,7 @@ from tracking import THREADS, commit, runs_root
 ROOT = Path(__file__).resolve().parent
 TEMPLATES = ROOT / "templates" / "report"
 PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "wandb")  # whose versions a page states
+RESULT = "05_evaluation"  # the page whose first picture is the README's
 TAGS = {"parameters", "injected-parameters", "hide-input", "show-code"}
 # Where an output has several forms, the first of these is shown.
 FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
@@ -179,8 +180,9 @@ class Page:
 def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
     """Render the executed form of every notebook in `sources` to a page in `reports`; return their index.
 
-    The headline numbers come from results.json beside `executed`; `readme` shows them too, with result.png, the last
-    page's first picture. Nothing is written unless everything can be, and the index, make's target, is written last.
+    The headline numbers come from results.json beside `executed`; `readme` shows them too, with result.png, the first
+    picture of the page RESULT, or else of the last. Nothing is written unless everything can be, and the index, which
+    is make's target, is written last.
     """
     names = sorted(path.stem for path in sources.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
     missing = [name for name in names if not (executed / f"{name}.ipynb").exists()]
@@ -194,7 +196,8 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     for before, this, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
         text = templates.get_template("page.html.j2").render(page=this, before=before, after=after)
         files[reports / f"{this.name}.html"] = text.encode()
-    kind, _, picture = (pages[-1].cover or "").partition(",")
+    shown = next((this for this in pages if this.name == RESULT), pages[-1])
+    kind, _, picture = (shown.cover or "").partition(",")
     if kind == "data:image/png;base64":
         files[reports / "result.png"] = base64.b64decode(picture)
     index = templates.get_template("index.html.j2").render(pages=pages, results=found)

@@ -154,6 +154,7 @@ def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int,
         "commit": commit(ROOT),
         "machine": f"{platform.platform()}, {_processor()}, {len(CORES)} cores",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _installed()},
+        "titles": {name: PEERS[name].title for name in peers},
         "limit": limit,
         "rounds": rounds,
     }

@@ -15,36 +15,33 @@ from typing import ClassVar
 import numpy as np
 from numpy import ndarray
 
+import profiling
+
 
 @dataclass(frozen=True)
 class Workload:
     """A network and how it is trained; the input has 784 pixels, the output 10 classes."""
 
     layers: int
-    width: int
+    num_hidden_neurons: int
     activation: str  # tanh, relu or sigmoid
     optimizer: str  # adam, sgd or nesterov
     batch_size: int
+    weight_decay: float
     learning_rate: float = 1e-3
-    weight_decay: float = 5e-4
     momentum: float = 0.9  # of nesterov
 
     @property
     def sizes(self) -> list[int]:
         """Neurons of each layer, the input's 784 first."""
-        return [784] + [self.width] * self.layers + [10]
+        return [784] + [self.num_hidden_neurons] * self.layers + [10]
 
     def __str__(self):
         widths = "-".join(map(str, self.sizes))
         return f"{widths}, {self.activation}, {self.optimizer}, batch {self.batch_size}"
 
 
-WORKLOADS = {
-    "W1": Workload(3, 128, "tanh", "adam", 32),
-    "W2": Workload(2, 64, "relu", "sgd", 16),
-    "W3": Workload(4, 128, "sigmoid", "nesterov", 64),
-    "W4": Workload(2, 512, "relu", "adam", 256),
-}
+WORKLOADS = {name: Workload(**config) for name, config in profiling.WORKLOADS.items()}
 
 
 def pixels(images: ndarray) -> ndarray:
@@ -84,27 +81,18 @@ class Peer:
 
 
 class Gemm(Peer):
-    """No network: only the matrix products that one epoch of it consists of. Nobody who calls a BLAS can be faster."""
+    """No network: only the matrix products that one epoch of it consists of."""
 
     name, title = "gemm", "bare GEMM calls"
 
     def prepare(self):
-        w, self.weights = self.workload, [W for W, _ in self.initial()]
-        self.h = [np.zeros((w.batch_size, n), np.float32) for n in w.sizes]
-        self.delta = [np.zeros((w.batch_size, n), np.float32) for n in w.sizes]
-        self.gradients = [np.zeros_like(W) for W in self.weights]
+        self.multiply = profiling.products(self.workload.sizes, self.workload.batch_size)
+        self.weights = [W for W, _ in self.initial()]
 
     def epoch(self):
         n, size = len(self.labels), self.workload.batch_size
         for start in range(0, n, size):
-            rows = slice(min(size, n - start))
-            h, delta = [x[rows] for x in self.h], [x[rows] for x in self.delta]
-            for k, W in enumerate(self.weights):
-                np.matmul(h[k], W, h[k + 1])
-            for k in reversed(range(len(self.weights))):
-                np.matmul(h[k].T, delta[k + 1], self.gradients[k])
-                if k:
-                    np.matmul(delta[k + 1], self.weights[k].T, delta[k])
+            self.multiply(min(size, n - start))
         return 0.0
 
     def predict(self, images):
@@ -128,7 +116,7 @@ class Numpy(Peer):
         w = self.workload
         config = dict(
             layers=w.layers,
-            num_hidden_neurons=w.width,
+            num_hidden_neurons=w.num_hidden_neurons,
             activation=w.activation,
             optimizer=w.optimizer,
             batch_size=w.batch_size,
@@ -232,7 +220,7 @@ class ScikitLearn(Peer):
 
         w = self.workload
         self.model = MLPClassifier(
-            hidden_layer_sizes=(w.width,) * w.layers,
+            hidden_layer_sizes=(w.num_hidden_neurons,) * w.layers,
             activation={"sigmoid": "logistic"}.get(w.activation, w.activation),
             solver="adam" if w.optimizer == "adam" else "sgd",
             alpha=w.weight_decay,

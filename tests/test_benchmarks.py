@@ -48,7 +48,7 @@ def test_a_peer_learns(name, workload):
 @pytest.mark.parametrize(("layers", "width"), [(0, 1), (1, 8), (3, 16)])
 def test_bare_products_are_those_of_the_network(layers, width, monkeypatch):
     """The floor that all is compared with: the same shapes as our network multiplies, neither more nor fewer."""
-    workload = peers.Workload(layers, width, "relu", "sgd", 4)
+    workload = peers.Workload(layers, width, "relu", "sgd", 4, 0.0)
     peer = peers.Gemm(workload, *toy(10))
     shapes, matmul = [], np.matmul
     monkeypatch.setattr(np, "matmul", lambda a, b, out: shapes.append((a.shape, b.shape)) or matmul(a, b, out))

@@ -29,6 +29,7 @@ TABLE = pd.DataFrame(
         "validationaccuracy": [0.84, 0.88, 0.86, 0.85, np.nan],
     }
 )
+SPEEDS = pd.DataFrame({"peer": ["theirs", "ours"], "median": [3.0, 1.0], "least": [2.5, 0.9], "most": [3.5, 1.2]})
 PARAMETERS = ["optimizer", "layers", "learning_rate", "momentum", "batch_size"]
 CASES = {
     figures.bars: ({"first": 3.0, "second": -1.0}, "height (m)"),
@@ -46,6 +47,8 @@ CASES = {
     figures.confusion_matrix: ([[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES),
     figures.class_scores: ({"precision": [0.5, 0.9, 0.7], "recall": [0.8, 0.9, 0.4], "F1": [0.6, 0.9, 0.5]}, NAMES),
     figures.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
+    figures.speeds: (SPEEDS, ["ours"]),
+    figures.breakdown: ({"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}},),
     figures.accuracies: ({"chosen": [0.88, 0.89], "reported": [0.8808]}, {"chosen": (0.878, 0.892)}),
 }
 
@@ -209,6 +212,20 @@ def test_accuracies_show_every_seed_and_the_mean(ax):
     figures.accuracies(ax, *CASES[figures.accuracies])
     assert [len(line.get_xdata()) for line in ax.get_lines()] == [2, 1, 1, 1]  # seeds, mean; seeds, mean
     assert texts(ax) == ["88.50  (87.80 to 89.20)", "88.08"]
+
+
+def test_speeds_have_their_ranges_and_say_their_medians(ax):
+    figures.speeds(ax, SPEEDS, ["ours"])
+    assert [bar.get_width() for bar in ax.patches] == [1.0, 3.0]
+    assert ax.patches[0].get_facecolor() != ax.patches[1].get_facecolor()
+    assert {tuple(line.get_xdata()) for line in ax.lines} >= {(0.9, 1.2), (2.5, 3.5)}
+    assert [text.get_text().strip() for text in ax.texts] == ["1.00", "3.00"]
+
+
+def test_breakdown_stacks_the_parts(ax):
+    figures.breakdown(ax, {"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}})
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 300), (0, 90), (300, 100), (90, 0)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["products", "rest"]
 
 
 def test_show_displays_the_alt_text_and_closes_the_figure(ax, monkeypatch):

@@ -38,6 +38,7 @@ SMALL = {  # in the order in which they are run
     "03_train": {"limit": 1000, "max_epochs": 2},
     "04_sweep": {"resamples": 5},
     "05_evaluation": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
+    "06_benchmark": {"limit": 500, "rounds": 2},
 }
 
 
@@ -172,6 +173,8 @@ def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_p
     result = execute(EVALUATION, elsewhere, environment(runs, whole))
     assert result.returncode == 0, result.stderr + result.stdout
     assert not (runs / "results.json").exists()  # a quick look is no result
+    result = execute("06_benchmark", elsewhere, environment(runs, poisoned))
+    assert result.returncode == 0, result.stderr + result.stdout
     assert list(elsewhere.iterdir()) == []  # nothing is left where it was started
 
     report.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
