@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
+import fashion_mnist
 import nn_core
 from activations import ACTIVATIONS, Activation
 from nn_core import INITIALIZERS, LOSSES, Diverged, NeuralNetwork
@@ -27,6 +28,7 @@ INPUTS, CLASSES = 6, 3
 
 
 each_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS)
+each_backend = pytest.mark.parametrize("backend", ["numpy", "auto"])  # "auto" is numba where it is installed
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
@@ -332,12 +334,12 @@ WORKLOADS = {  # of the benchmark: layers, width, activation, optimizer, its PyT
 }
 
 
-def losses_of_200_steps(workload, dtype, torch, twin, groups):
+def losses_of_200_steps(workload, dtype, backend, torch, twin, groups):
     """Ours and PyTorch's, L2 term included, on the same initial weights and batches."""
     layers, width, activation, module, optimizer, kind, torch_settings, batch_size = WORKLOADS[workload]
     net = NeuralNetwork(
         layers=layers, num_hidden_neurons=width, activation=activation, optimizer=optimizer, weight_decay=0.0005,
-        learning_rate=1e-3, dtype=dtype,
+        learning_rate=1e-3, dtype=dtype, backend=backend,
     )  # fmt: skip
     model = twin(net, getattr(torch.nn, module)())
     oracle = getattr(torch.optim, kind)(groups(model, 0.0005), lr=1e-3, **torch_settings)
@@ -362,14 +364,51 @@ def losses_of_200_steps(workload, dtype, torch, twin, groups):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("workload", "dtype", "tolerance"),
-    [(workload, "float64", 1e-12) for workload in WORKLOADS]
-    + [(workload, "float32", 1e-5) for workload in ("W1", "W3")],  # in float32 ReLU networks separate, as chaos does
+    ("workload", "dtype", "backend", "tolerance"),
+    [(workload, "float64", "numpy", 1e-12) for workload in WORKLOADS]
+    # In float32 ReLU networks separate, as chaos does: the test below compares where they end.
+    + [(workload, "float32", backend, 1e-5) for workload in ("W1", "W3") for backend in ("numpy", "auto")],
 )
-def test_the_workloads_of_the_benchmark_against_pytorch(workload, dtype, tolerance, torch, twin, groups):
-    ours, theirs = losses_of_200_steps(workload, dtype, torch, twin, groups)
+def test_the_workloads_of_the_benchmark_against_pytorch(workload, dtype, backend, tolerance, torch, twin, groups):
+    ours, theirs = losses_of_200_steps(workload, dtype, backend, torch, twin, groups)
     assert ours.min() > 0.1
     assert np.abs(ours / theirs - 1).max() < tolerance
+
+
+def accuracies(images, labels, workload, seed, backend, torch, twin, groups):
+    """Of five epochs, ours and PyTorch's from the same initial weights, on images that neither has seen."""
+    layers, width, activation, module, optimizer, kind, torch_settings, batch_size = WORKLOADS[workload]
+    rate, held_out = {"sgd": 0.05, "adam": 1e-3}[optimizer], len(labels) // 6
+    net = NeuralNetwork(
+        layers=layers, num_hidden_neurons=width, activation=activation, optimizer=optimizer, weight_decay=0.0005,
+        learning_rate=rate, batch_size=batch_size, max_epochs=5, initializer="he", seed=seed, backend=backend,
+    )  # fmt: skip
+    model = twin(net, getattr(torch.nn, module)())
+    oracle = getattr(torch.optim, kind)(groups(model, 0.0005), lr=rate, **torch_settings)
+    *_, record = net.train((images[held_out:], labels[held_out:]), (images[:held_out], labels[:held_out]))
+    x, y = torch.from_numpy(np.float32(images / np.float32(255))), torch.from_numpy(labels)
+    order = torch.Generator().manual_seed(seed)
+    for _ in range(5):
+        for rows in (held_out + torch.randperm(len(y) - held_out, generator=order)).split(batch_size):
+            oracle.zero_grad()
+            torch.nn.functional.cross_entropy(model(x[rows]), y[rows]).backward()
+            oracle.step()
+    theirs = (model(x[:held_out]).argmax(1) == y[:held_out]).double().mean().item()
+    return record["validationaccuracy"], theirs
+
+
+@pytest.mark.slow
+@each_backend
+@pytest.mark.parametrize("workload", ["W2", "W4"])
+def test_networks_of_relu_end_as_accurate_as_pytorch(workload, backend, torch, twin, groups):
+    """Five seeds, float32, on a part of the training images: the means differ by less than the spread explains."""
+    images, labels = (part[:6000] for part in fashion_mnist.load().train)
+    labels = labels.astype(np.int64)
+    pairs = [accuracies(images, labels, workload, seed, backend, torch, twin, groups) for seed in range(5)]
+    ours, theirs = np.transpose(pairs)
+    assert min(ours.mean(), theirs.mean()) > 0.8
+    deviation = np.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / 5)
+    assert abs(ours.mean() - theirs.mean()) < 3 * max(deviation, 0.002)
 
 
 # ---- views
@@ -442,8 +481,9 @@ def test_a_deep_copy_is_a_network_of_its_own():
 # ---- randomness
 
 
-def test_same_seed_same_bits_other_seed_other_bits():
-    nets = [network(seed=seed) for seed in (3, 3, 5)]
+@each_backend
+def test_same_seed_same_bits_other_seed_other_bits(backend):
+    nets = [network(seed=seed, backend=backend, weight_decay=0.01) for seed in (3, 3, 5)]
     records = [without_seconds(net.train(examples(), examples(5))) for net in nets]
     assert records[0] == records[1] != records[2]
     assert np.array_equal(nets[0].theta, nets[1].theta)
@@ -586,10 +626,11 @@ def test_the_configuration_is_printed_and_makes_the_network_again():
 # ---- save and load
 
 
+@each_backend
 @each_optimizer
-def test_a_run_saved_half_way_equals_the_unbroken_one(optimizer, tmp_path):
+def test_a_run_saved_half_way_equals_the_unbroken_one(optimizer, backend, tmp_path):
     train, validation = examples(11), examples(5, seed=2)
-    config = {"optimizer": optimizer, "weight_decay": 0.01, "max_epochs": 4, "seed": 5, "activation": "gelu"}
+    config = {"optimizer": optimizer, "weight_decay": 0.01, "max_epochs": 4, "seed": 5, "backend": backend}
     whole, broken = network(**config), network(**config)
     records = without_seconds(whole.train(train, validation))
     first_half = without_seconds(broken.train(train, validation, max_epochs=2))
@@ -934,6 +975,7 @@ networks = st.fixed_dictionaries(
         "optimizer": st.sampled_from(list(OPTIMIZERS)),
         "weight_decay": st.sampled_from([0.0, 0.0005, 0.5]),
         "seed": st.integers(0, 2**32),
+        "backend": st.sampled_from(["numpy", "auto"]),
     }
 )
 bounded = settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -962,6 +1004,24 @@ def test_large_inputs_do_not_overflow(config, dtype, scale):
     assert np.isfinite(net.backpropagate(images, labels))
     assert np.isfinite(net.gradient).all()
     np.testing.assert_allclose(net.predict_proba(images).sum(axis=1), 1, rtol=1e-6)
+
+
+@bounded
+@given(networks, st.integers(1, 9))
+def test_the_gradient_is_that_of_differences(config, n):
+    net = network(**config, dtype="float64")
+    for b in net.biases.values():
+        b[...] = np.random.default_rng(3).normal(0, 0.1, b.shape)
+    images, labels = examples(n)
+    net.backpropagate(images, labels)
+    gradient = net.gradient.copy()
+    rng = np.random.default_rng(8)
+    for _ in range(100):
+        direction = random_direction(net, net.theta, rng)
+        if (derivative := slope(net, direction, images, labels)) is not None:
+            assert gradient @ direction == pytest.approx(derivative, rel=1e-7, abs=1e-9)
+            return
+    assume(False)  # each direction crosses a kink
 
 
 @bounded
