@@ -34,21 +34,29 @@ def compiled(function):
 
 
 @inlined
-def _exp(x):
-    """e^x = 2^k e^r with |r| ≤ ½ log 2 and k whole: Taylor's polynomial, then k goes into the exponent's bits."""
+def _power(x):
+    """s and t such that e^x = s (1 + t): s = 2^k, k whole, and 1 + t = e^r by Taylor's polynomial, |r| ≤ ½ log 2."""
     x = F(-87) if x < F(-87) else x  # comparisons that let NaN pass
     x = F(88) if x > F(88) else x
     k = np.floor(x * F(1.4426950408889634) + F(0.5))
     r = x - k * F(0.693359375) + k * F(2.12194440e-4)  # log 2 in two parts, the first of few bits, so that r is exact
-    p = F(1 / 720)
-    for c in (F(1 / 120), F(1 / 24), F(1 / 6), F(1 / 2), F(1), F(1)):
-        p = p * r + c
-    return p * np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(F)
+    t = F(1 / 720)
+    for c in (F(1 / 120), F(1 / 24), F(1 / 6), F(1 / 2), F(1)):
+        t = t * r + c
+    return np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(F), t * r
+
+
+@inlined
+def _exp(x):
+    s, t = _power(x)
+    return s + s * t
 
 
 @inlined
 def _tanh(a):
-    return F(1) - F(2) / (F(1) + _exp(F(2) * a))
+    s, t = _power(F(2) * a)
+    u = (s - F(1)) + s * t  # e^2a - 1, to the last digits near zero too
+    return u / (u + F(2))
 
 
 @inlined
@@ -95,11 +103,10 @@ def _passes(value, slope):
     return activate, differentiate
 
 
-ACTIVATIONS = activations.ACTIVATIONS
 PASSES = {
-    ACTIVATIONS["tanh"]: _passes(_tanh, _tanh_slope),
-    ACTIVATIONS["sigmoid"]: _passes(_sigmoid, _sigmoid_slope),
-    ACTIVATIONS["relu"]: _passes(_relu, _relu_slope),
+    activations.tanh: _passes(_tanh, _tanh_slope),
+    activations.sigmoid: _passes(_sigmoid, _sigmoid_slope),
+    activations.relu: _passes(_relu, _relu_slope),
 }
 
 
@@ -199,29 +206,30 @@ def _rule(loop):
 
 
 def _of_sgd(o, unused):
-    return unused, unused, (o.learning_rate,)
+    return unused, unused, (float(o.learning_rate),)  # float: a whole number would have the rule compiled once more
 
 
 def _of_momentum(o, unused):
-    return o.u, unused, (o.momentum, o.learning_rate, 0.0)
+    return o.u, unused, (float(o.momentum), float(o.learning_rate), 0.0)
 
 
 def _of_nesterov(o, unused):
-    return o.u, unused, (o.momentum, o.learning_rate * o.momentum, o.learning_rate)
+    rate = float(o.learning_rate)
+    return o.u, unused, (float(o.momentum), rate * o.momentum, rate)
 
 
 def _of_rmsprop(o, unused):
-    return unused, o.v, (o.beta, o.learning_rate, o.epsilon)
+    return unused, o.v, (float(o.beta), float(o.learning_rate), float(o.epsilon))
 
 
 def _of_adam(o, unused):
     rate, epsilon = o.count()
-    return o.m, o.v, (o.beta1, o.beta2, rate, 0.0, epsilon)
+    return o.m, o.v, (float(o.beta1), float(o.beta2), rate, 0.0, epsilon)
 
 
 def _of_nadam(o, unused):
     rate, epsilon = o.count()
-    return o.m, o.v, (o.beta1, o.beta2, rate * o.share(), rate, epsilon)
+    return o.m, o.v, (float(o.beta1), float(o.beta2), rate * o.share(), rate, epsilon)
 
 
 _with_momentum, _with_moments = _rule(_momentum), _rule(_adam)
@@ -236,16 +244,17 @@ STEPS = {  # optimizer -> its rule, and the vectors and settings that the rule t
 
 
 class Compiled(Elementwise):
-    """As Elementwise, but for what has a kernel. An activation leaves h in the place of a."""
+    """As Elementwise, by kernels where there are some. An activation leaves h in the place of a."""
 
     def __init__(self, activation, loss, optimizer):
         super().__init__(activation, loss, optimizer)
-        if activation in PASSES:
-            self._activate, self._differentiate = PASSES[activation]
-            self.activate, self.differentiate = self._in_place, self._from_h
-        if loss is cross_entropy:
-            self.loss = self._cross_entropy
+        usual = activation in activations.ACTIVATIONS.values()
+        self._passes = next(
+            (some for function, some in PASSES.items() if usual and function is activation.function), None
+        )
         self._rule, self._state = STEPS.get(type(optimizer), (None, None))
+        if loss is cross_entropy:
+            self.loss = _loss
 
     def gather(self, images, rows, x):
         if images.dtype != np.uint8:
@@ -253,20 +262,25 @@ class Compiled(Elementwise):
         _gather(images, rows, x, F(1 / 255))
         return x
 
-    def _in_place(self, a, b):
-        self._activate(a, b)
+    def activate(self, a, b):
+        if self._passes is None:
+            return super().activate(a, b)
+        self._passes[0](a, b)
         return a
 
-    def _from_h(self, delta, a, h, db):
-        self._differentiate(delta, h, db)
-
-    @staticmethod
-    def _cross_entropy(a, y):
-        delta = np.empty_like(a)
-        return _cross_entropy(a, y, delta), delta
+    def differentiate(self, delta, a, h, db):
+        if self._passes is None:
+            super().differentiate(delta, a, h, db)
+        else:
+            self._passes[1](delta, h, db)
 
     def step(self, theta, gradient, loss, weights, l2):
         if self._rule is None:
             return super().step(theta, gradient, loss, weights, l2)
         u, v, settings = self._state(self.optimizer, gradient)
         return loss + 0.5 * self._rule(theta, gradient, u, v, weights.stop, l2, settings)
+
+
+def _loss(a, y):
+    delta = np.empty_like(a)
+    return _cross_entropy(a, y, delta), delta

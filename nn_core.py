@@ -94,7 +94,7 @@ LOSSES = {"cross_entropy": cross_entropy, "squared_error": squared_error}
 
 
 class Elementwise:
-    """All that a step does besides multiplying matrices, in plain NumPy. `kernels.py` has the same, compiled."""
+    """What a step does besides multiplying matrices, in plain NumPy. `kernels.py` has most of it compiled."""
 
     def __init__(self, activation: Activation, loss: Callable, optimizer: Optimizer):
         self.activation, self.loss, self.optimizer = activation, loss, optimizer
@@ -118,14 +118,15 @@ class Elementwise:
 
     def penalize(self, theta: ndarray, gradient: ndarray, weights: slice, l2: float) -> float:
         """The L2 term ½ λ Σ W² of the loss; adds its gradient λ W."""
+        if not l2:
+            return 0.0
         decay = np.multiply(theta[weights], l2, self.optimizer.scratch[weights])
         gradient[weights] += decay
         return 0.5 * float(np.dot(theta[weights], decay))
 
     def step(self, theta: ndarray, gradient: ndarray, loss: float, weights: slice, l2: float) -> float:
         """Add the L2 term, then change theta by the optimizer's rule. Returns the loss, L2 term included."""
-        if l2:
-            loss += self.penalize(theta, gradient, weights, l2)
+        loss += self.penalize(theta, gradient, weights, l2)
         self.optimizer.step(theta, gradient, loss)
         return loss
 
@@ -140,7 +141,7 @@ class NeuralNetwork:
         learning_rate, batch_size: as usual; a last batch that is smaller is used as well.
         weight_decay: λ of the L2 term ½ λ Σ W² in the loss; weights only, never biases. An optimizer that has a
             `weight_decay` of its own (ADAMW) takes it instead.
-        seed: of the initial weights and of the order of examples. Same seed, same machine, same bits.
+        seed: of the initial weights and of the order of examples. Same seed, machine, backend and threads: same bits.
         inputs, classes: the size of an example, and the number of labels.
         dtype: "float32", or "float64" to check gradients.
         backend: "numpy", or "numba" for the compiled kernels of `kernels.py`, which has them for float32; "auto" takes
@@ -209,9 +210,9 @@ class NeuralNetwork:
                 from kernels import Compiled  # here, since it is optional and takes longer to import than all the rest
 
                 return "numba", Compiled
-            except ImportError as error:
+            except Exception as error:  # a broken installation raises almost anything
                 if wanted == "numba":
-                    raise ValueError(f"backend='numba': it cannot be imported ({error}). Install numba.") from error
+                    raise ValueError(f"backend='numba': it cannot be imported ({error}): install numba.") from error
         return "numpy", Elementwise
 
     @property
@@ -232,7 +233,7 @@ class NeuralNetwork:
                     f"{name}={value!r}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
                     f"Its settings: {', '.join(names)}."
                 )
-        self._l2 = 0.0 if "weight_decay" in names else self.config["weight_decay"]
+        self._l2 = 0.0 if "weight_decay" in names else float(self.config["weight_decay"])
         return kind(**{name: self.config[name] for name in names if name in self.config})
 
     def _allocate(self):
@@ -244,11 +245,11 @@ class NeuralNetwork:
         block = np.empty(length + 16, self._dtype)
         block = block[-block.ctypes.data % 64 // block.itemsize :]
         block.fill(0)
-        free = iter(range(0, length, stride))
+        free = iter(range(0, (3 + len(self.optimizer.vectors)) * stride, stride))
 
         def carve(_=None) -> ndarray:
-            start = next(free)
-            return block[start : start + n]
+            start = next(free, None)  # an optimizer may ask for more than it has named
+            return np.zeros(n, self._dtype) if start is None else block[start : start + n]
 
         self._theta, self._gradient = carve(), carve()
         self._weights, self._biases = self._views(self._theta)
@@ -417,15 +418,16 @@ class NeuralNetwork:
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images of type {images.dtype}: expected uint8 pixels or floating point.")
-        if images.dtype != np.uint8 and not np.isfinite(images).all():
-            raise ValueError("images with numbers that are not finite: expected none.")
+        limit = np.finfo(self._dtype).max
+        if images.dtype != np.uint8 and not -limit <= images.min() <= images.max() <= limit:  # false for NaN as well
+            raise ValueError(f"images with numbers that are not finite in {self._dtype}: expected none.")
         return images.reshape(len(images), inputs)
 
     # ---- use
 
     def _infer(self, images: ndarray) -> ndarray:
         """a_L of images, (n, classes), so many at a time that they stay in the cache."""
-        outputs, chunk = self._outputs(len(images)), np.empty((CHUNK, self._sizes[0]), self._dtype)
+        outputs, chunk = self._outputs(len(images)), np.empty((min(CHUNK, len(images)), self._sizes[0]), self._dtype)
         for start in range(0, len(images), CHUNK):
             x, out = images[start : start + CHUNK], outputs[start : start + CHUNK]
             if x.dtype != self._dtype:
@@ -464,15 +466,16 @@ class NeuralNetwork:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["config"])
+        backend = "numpy" if state["config"]["backend"] == "numpy" else "auto"  # numba may be missing here
+        self.__init__(**state["config"] | {"backend": backend})
         self.epoch = state["epoch"]
         self._shuffling.bit_generator.state = state["shuffling"]
         _fill(self._theta, state["theta"])
         for name, value in state["optimizer"].items():
-            if isinstance(value, ndarray):
+            if name in self.optimizer.vectors:
                 _fill(getattr(self.optimizer, name), value)
             else:
-                setattr(self.optimizer, name, value)
+                setattr(self.optimizer, name, value.copy() if isinstance(value, ndarray) else value)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write weights, configuration, optimizer and the state of shuffling to an .npz file, whole or not at all."""
@@ -496,7 +499,8 @@ class NeuralNetwork:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "NeuralNetwork":
-        """The network that was saved; its training goes on, bit for bit, as if it had not stopped.
+        """The network that was saved; its training goes on as if it had not stopped, bit for bit with the same backend
+        and threads. One saved with numba's kernels is read without them too.
 
         Raises:
             FileNotFoundError: if there is no such file.

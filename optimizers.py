@@ -32,8 +32,10 @@ BOUNDS = {
 
 
 def check_setting(name: str, value: float, whose: str) -> None:
-    """Raise ValueError, in a sentence, unless the hyper-parameter of this name may have this value."""
-    holds, expected = BOUNDS.get(name, (lambda x: True, "a number"))
+    """Raise ValueError, in a sentence, if the hyper-parameter of this name has bounds that the value does not keep."""
+    if name not in BOUNDS:
+        return
+    holds, expected = BOUNDS[name]
     if isinstance(value, bool) or not isinstance(value, Real) or not holds(value):
         raise ValueError(f"{name}={value!r}: {whose} expects {expected}.")
 

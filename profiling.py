@@ -36,7 +36,7 @@ PRODUCTS, REST = "matrix products", "all else (Python)"
 def products(sizes: Sequence[int], batch_size: int) -> Callable[..., None]:
     """A function that does the matrix products of one step in float32, of `n` examples, and nothing else.
 
-    sizes: neurons of each layer, the input's first. Nobody who calls a BLAS can take a step in less time.
+    sizes: neurons of each layer, the input's first. It is what remains of a step if all else costs nothing.
     """
     rng = np.random.default_rng(0)
     weights = [rng.random(shape, np.float32) for shape in itertools.pairwise(sizes)]

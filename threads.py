@@ -27,5 +27,8 @@ def choose(sizes: Sequence[int], batch_size: int) -> int:
 
 
 def limit(threads: int) -> AbstractContextManager:
-    """Let BLAS use so many threads within a `with` block, and as many as before after it."""
+    """Let BLAS use so many threads within a `with` block, and as many as before after it.
+
+    The number is one for the whole process, so two such blocks must not overlap in two threads of Python.
+    """
     return nullcontext() if threads == allowed() else _controller().limit(limits=threads)

@@ -11,6 +11,7 @@ all threads of a process. `run` goes on where it was stopped; `--again` measures
 from __future__ import annotations
 
 import argparse
+import hashlib
 import itertools
 import json
 import os
@@ -38,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
+CORE = ("activations", "optimizers", "nn_core", "kernels", "threads")  # the modules that `core` takes from a commit
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -74,7 +76,8 @@ class Worker:
         self, peer: str, workload: str, threads: int = 1, core: int = -1, limit: int = TRAINING, root: Path = ROOT
     ) -> None:
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
-        paths = os.pathsep.join([str(root), str(ROOT / "benchmarks")])
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, (root, ROOT / "benchmarks", ROOT)))
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
         self.peer, self.started = peer, time.perf_counter()
         command = [sys.executable, __file__, "worker", peer, workload, str(limit)]
         pin = (lambda: os.sched_setaffinity(0, {CORES[core]})) if threads == 1 and sys.platform == "linux" else None
@@ -82,9 +85,9 @@ class Worker:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             text=True,
-            env=environment | {"PYTHONPATH": paths},
+            env=environment,
             preexec_fn=pin,
         )
 
@@ -94,7 +97,10 @@ class Worker:
             print(request, file=self.process.stdin, flush=True)
             return json.loads(self.process.stdout.readline())
         except (OSError, ValueError) as error:
-            raise SystemExit(f"{self.peer} ended with exit code {self.process.wait()}: is it installed?") from error
+            code = self.process.wait()
+            self.errors.seek(0)
+            said = self.errors.read().strip().splitlines() or ["it said nothing"]
+            raise SystemExit(f"{self.peer} ended with exit code {code}: {said[-1]}") from error
 
     def __enter__(self) -> Worker:
         return self
@@ -102,8 +108,8 @@ class Worker:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
-        self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            stream.close()
 
 
 # --- Measuring --------------------------------------------------------------------------------------------------------
@@ -151,15 +157,19 @@ def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int,
     """Measure what `path` does not hold yet, and keep it there after each step."""
     found = {} if again else read_json(path)
     about = {
-        "commit": commit(ROOT),
+        "sources": _digest(),
         "machine": f"{platform.platform()}, {_processor()}, {len(CORES)} cores",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _installed()},
         "titles": {name: PEERS[name].title for name in peers},
         "limit": limit,
         "rounds": rounds,
     }
-    if {key: found.get(key) for key in about} != about:
-        found = about | {"date": datetime.now(UTC).isoformat(timespec="seconds"), "measured": {}}
+    if other := [key for key in about if found.get(key) != about[key]]:
+        if found:
+            print(f"{path} has other {', '.join(other)}: all is measured anew", file=sys.stderr)
+        found = (
+            about | {"commit": commit(ROOT)} | {"date": datetime.now(UTC).isoformat(timespec="seconds"), "measured": {}}
+        )
     threads = (1, 2) if len(CORES) > 1 else (1,)
     steps = [("compare", workload, t) for t in threads for workload in workloads]
     steps += [("start", peer) for peer in peers if peer in ("numpy", "numba", "jax", "torch-fused")]
@@ -184,6 +194,16 @@ def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int,
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, found)
     return found
+
+
+def _digest() -> str:
+    """A short hash of all code that is timed: measurements of other code are not gone on with."""
+    files = [
+        *(ROOT / f"{name}.py" for name in CORE),
+        *sorted((ROOT / "benchmarks").glob("*.py")),
+        ROOT / "profiling.py",
+    ]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 def _installed() -> Iterator[str]:
@@ -221,7 +241,7 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
                 yield from _table(columns, unit)
     starts = {key.split()[1]: value for key, value in measured.items() if key.startswith("start")}
     if starts:
-        yield "\nFrom the start of the process to the end of the first epoch of W1\n"
+        yield "\nFrom the start of the process to the end of the first epoch of W1 (numba's kernels are on disk)\n"
         for peer, value in starts.items():
             memory = statistics.median(value["memory"])
             yield f"{PEERS[peer].title:<30}{statistics.median(value['seconds']):8.2f} s{memory:8.0f} MB"
@@ -248,13 +268,13 @@ def _table(columns: dict[str, dict[str, dict[str, list[float]]]], unit: str) -> 
 
 @contextmanager
 def checkout(base: str) -> Iterator[Path]:
-    """The top-level modules of a commit, in a folder that is gone afterwards."""
+    """The core of a commit, in a folder that is gone afterwards; all else is taken from here."""
     archive = subprocess.run(["git", "archive", base], cwd=ROOT, capture_output=True)
     if archive.returncode:
         raise SystemExit(f"{base} is no commit of this repository: {archive.stderr.decode().strip()}")
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            members = [m for m in tar.getmembers() if "/" not in m.name and m.name.endswith(".py")]
+            members = [m for m in tar.getmembers() if m.name in {f"{name}.py" for name in CORE}]
             tar.extractall(folder, members, filter="data")
         yield Path(folder)
 

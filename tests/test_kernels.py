@@ -1,7 +1,9 @@
 """The compiled kernels: each against the plain form, which has oracles of its own; and that they are optional."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def layers(*more):
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 def test_the_usual_activations_and_optimizers_are_compiled(activation):
-    assert ACTIVATIONS[activation] in kernels.PASSES
+    assert both(activation)[0]._passes is kernels.PASSES[ACTIVATIONS[activation].function]
     assert {OPTIMIZERS[name] for name in ("sgd", "mgd", "nag", "rmsprop", "adam", "nadam")} == kernels.STEPS.keys()
 
 
@@ -71,6 +73,15 @@ def test_activations_over_their_whole_range(activation):
     compiled, _ = both(activation)
     expected = ACTIVATIONS[activation].function(a.astype(float))
     np.testing.assert_allclose(compiled.activate(a.copy(), np.zeros(a.size, "f4")), expected, rtol=1e-7, atol=2e-7)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
+def test_small_numbers_keep_their_digits(activation):
+    a = np.geomspace(1e-30, 1, 1001, dtype=np.float32)[np.newaxis]
+    a = np.concatenate([a, -a])
+    compiled, _ = both(activation)
+    expected = ACTIVATIONS[activation].function(a.astype(float))
+    np.testing.assert_allclose(compiled.activate(a.copy(), np.zeros(a.shape[1], "f4")), expected, rtol=5e-7)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
@@ -139,8 +150,37 @@ def test_kernels_are_taken_where_they_are_and_only_for_float32():
 def test_without_numba_all_is_plain_and_asking_for_it_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "kernels", None)
     assert NeuralNetwork().backend == "numpy"
-    with pytest.raises(ValueError, match=r"^backend='numba': it cannot be imported .* Install numba\.$"):
+    with pytest.raises(ValueError, match=r"^backend='numba': it cannot be imported .* install numba\.$"):
         NeuralNetwork(backend="numba")
+
+
+def test_a_network_saved_with_kernels_is_read_without_them(monkeypatch, tmp_path):
+    images = np.random.default_rng(0).random((5, 784))
+    net = NeuralNetwork(backend="numba")
+    net.save(tmp_path / "net.npz")
+    monkeypatch.setitem(sys.modules, "kernels", None)
+    loaded = NeuralNetwork.load(tmp_path / "net.npz")
+    assert loaded.backend == "numpy"
+    np.testing.assert_allclose(loaded.predict_proba(images), net.predict_proba(images), rtol=1e-5)
+
+
+def test_a_network_is_gone_as_soon_as_nobody_holds_it():
+    """Its block of memory is large: it must not wait for the garbage collector, which counts objects."""
+    gc.disable()
+    try:
+        net = NeuralNetwork(backend="numba")
+        optimizer = weakref.ref(net.optimizer)
+        del net
+        assert optimizer() is None
+    finally:
+        gc.enable()
+
+
+def test_whole_numbers_compile_no_rule_anew():
+    for setting in ({"weight_decay": 0}, {"weight_decay": 0.5}, {"learning_rate": 1}):
+        net = NeuralNetwork(backend="numba", optimizer="sgd", max_epochs=1, **setting)
+        list(net.train((np.zeros((2, 784), np.uint8), np.zeros(2, int))))
+    assert len(kernels.STEPS[OPTIMIZERS["sgd"]][0].signatures) == 1
 
 
 def test_a_new_rule_keeps_its_plain_form(monkeypatch):

@@ -962,6 +962,43 @@ def test_a_new_activation_is_two_functions_and_one_line(monkeypatch, tmp_path):
     assert np.array_equal(NeuralNetwork.load(tmp_path / "net.npz").predict_proba(IMAGES), net.predict_proba(IMAGES))
 
 
+@pytest.mark.parametrize("width", [5, 700])
+def test_an_optimizer_may_remember_what_it_makes_by_itself(width, monkeypatch, tmp_path):
+    """A vector made in the first step, more room than it has named, and a setting that is no number."""
+
+    @dataclass
+    class Lazy(Optimizer):
+        sign: bool = True
+
+        def prepare(self, theta, weights=slice(None), new=np.zeros_like):
+            super().prepare(theta, weights, new)
+            self.one, self.other = new(theta), new(theta)
+
+        def step(self, theta, gradient, loss):
+            self.t += 1
+            if self.t == 1:
+                self.m = np.zeros_like(theta)
+            self.m += np.sign(gradient)
+            theta -= self.learning_rate * self.m
+
+    monkeypatch.setitem(OPTIMIZERS, "lazy", Lazy)
+    net = network(optimizer="lazy", num_hidden_neurons=width, max_epochs=4, sign=False)
+    assert net.optimizer.one.shape == net.optimizer.other.shape == net.theta.shape
+    list(net.train(examples(), max_epochs=2))
+    net.save(tmp_path / "net.npz")
+    for other in (NeuralNetwork.load(tmp_path / "net.npz"), copy.deepcopy(net)):
+        assert np.array_equal(other.optimizer.m, net.optimizer.m)
+        assert not np.shares_memory(other.optimizer.m, net.optimizer.m)
+        assert other.optimizer.sign is False
+
+
+def test_images_beyond_the_largest_number_are_refused():
+    """In float64 they are finite; in the network's float32 they would not be."""
+    with pytest.raises(ValueError, match="not finite in float32"):
+        network().predict(np.full((1, INPUTS), 1e300))
+    assert network(dtype="float64").predict(np.full((1, INPUTS), 1e300)).shape == (1,)
+
+
 # ---- properties
 
 networks = st.fixed_dictionaries(
