@@ -1,7 +1,7 @@
 """The elementwise work of a step, compiled by numba: an optional extra, used where it is installed and never needed.
 
 Each kernel does in one pass over memory what NumPy does in several. What it computes is written to be read in
-`nn_core.Elementwise`, `activations.py` and `optimizers.py`; here is only what the usual configurations use, in float32.
+`elementwise.py`, `activations.py` and `optimizers.py`; here is only what the usual configurations use, in float32.
 Everything else, a new optimizer or activation for one, keeps its plain form.
 """
 
@@ -13,7 +13,7 @@ from numba.extending import register_jitable
 
 import activations
 import optimizers
-from nn_core import Elementwise, cross_entropy
+from elementwise import Elementwise, cross_entropy
 
 F = np.float32
 # Sums may be reordered and products fused with sums, as vector instructions want; NaN and infinity stay what they are.

@@ -66,7 +66,10 @@ Record = dict[str, Any]  # what record.json holds
 Execute = Callable[[Path, Path, Config, float], object]  # notebook, output, parameters, seconds that a cell may take
 
 NOTEBOOK = REPOSITORY / "notebooks" / "03_train.ipynb"
-CODE = [REPOSITORY / f"{name}.py" for name in ("activations", "optimizers", "nn_core", "kernels", "fashion_mnist")]
+CODE = [
+    REPOSITORY / f"{name}.py"
+    for name in ("activations", "optimizers", "elementwise", "nn_core", "kernels", "fashion_mnist")
+]
 SWEEP_KEYS = ("name", "description", "project", "program", "command", "method", "metric", "parameters", "run_cap")
 METRICS = {  # what runs report, and the column of a table (where `loss` is the loss function of the configuration)
     "loss": "trainloss",

@@ -39,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
-CORE = ("activations", "optimizers", "nn_core", "kernels", "threads")  # the modules that `core` takes from a commit
+CORE = ("activations", "optimizers", "elementwise", "nn_core", "kernels", "threads")  # what `core` takes from a commit
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from activations import ACTIVATIONS
-from nn_core import LOSSES, Elementwise, NeuralNetwork
+from elementwise import LOSSES, Elementwise
+from nn_core import NeuralNetwork
 from optimizers import OPTIMIZERS, Optimizer
 
 kernels = pytest.importorskip("kernels", reason="numba, the optional extra, is not installed")

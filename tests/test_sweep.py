@@ -356,7 +356,7 @@ def test_a_fingerprint_is_of_the_code_and_not_of_what_is_said_about_it(edit, sam
 def test_a_fingerprint_is_of_the_core_the_data_and_numpy(notebook, monkeypatch):
     monkeypatch.undo()
     assert {path.name for path in sweep.CODE} == {
-        f"{name}.py" for name in ("activations", "optimizers", "nn_core", "kernels", "fashion_mnist")
+        f"{name}.py" for name in ("activations", "optimizers", "elementwise", "nn_core", "kernels", "fashion_mnist")
     }
     before = sweep.fingerprint(notebook)
     monkeypatch.setattr(sweep, "version", lambda package: f"another {package}")
