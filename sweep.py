@@ -80,6 +80,7 @@ METRICS = {  # what runs report, and the column of a table (where `loss` is the 
 GOALS = {"maximize": max, "minimize": min}
 DISTRIBUTIONS = ("constant", "categorical", "uniform", "int_uniform", "log_uniform", "log_uniform_values")
 RANGES = DISTRIBUTIONS[2:]
+LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
 SAMPLERS = {"random": optuna.samplers.RandomSampler, "bayes": optuna.samplers.TPESampler}
 TYPES = {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}  # what fits a parameter's annotation
 OTHERS = ("single", "notebooks")  # folders beside those of sweeps
@@ -307,13 +308,17 @@ class _Search:
     seed: int
     notebook: _Notebook
     known: list[FrozenTrial]  # of other sweeps: learnt from, and not repeated
+    lag: int  # bayes chooses a configuration in the light of all results but those of this many before it
 
     def latest(self) -> list[FrozenTrial]:
         """The last trial of each configuration, in order."""
         return list({trial.user_attrs["name"]: trial for trial in self.study.get_trials(deepcopy=False)}.values())
 
-    def trials(self, total: int, kept: Callable[[Config], Record | None]) -> Iterator[tuple[int, Config]]:
-        """Yield number and parameters: of trials whose result was not `kept`, then of new ones up to `total`."""
+    def trials(self, total: int, kept: Callable[[Config], Record | None]) -> Iterator[tuple[int, Config] | None]:
+        """Yield number and parameters: of trials whose result was not `kept`, then of new ones up to `total`.
+
+        None says that the next one cannot be chosen before another run has ended.
+        """
         latest = self.latest()
         for trial in latest:
             if trial.state == TrialState.RUNNING:  # its driver was stopped
@@ -321,9 +326,14 @@ class _Search:
             elif not kept(trial.params):
                 yield self._add(trial.params), trial.params
         seen = {trial.user_attrs["name"] for trial in (*self.known, *latest)}
-        for params in itertools.islice(self._new(seen), max(0, total - len(latest))):
+        new, missing = self._new(seen), total - len(latest)
+        while missing > 0 and (params := next(new, False)) is not False:
+            if params is None:
+                yield None
+                continue
             seen.add(self.notebook.run_name(params))
             yield self._add(params), params
+            missing -= 1
 
     def tell(self, number: int, record: Record) -> None:
         value = _value(record, self.sweep.metric)
@@ -332,8 +342,12 @@ class _Search:
         elif record["status"] != "interrupted":
             self.study.tell(number, state=TrialState.PRUNED if record["status"] == "diverged" else TrialState.FAIL)
 
-    def _new(self, seen: set[str]) -> Iterator[Config]:
-        """Yield parameters whose name is not in `seen`, to which the caller adds it, until the space is exhausted."""
+    def _new(self, seen: set[str]) -> Iterator[Config | None]:
+        """Yield parameters whose name is not in `seen`, to which the caller adds it, until the space is exhausted.
+
+        With bayes, None stands for parameters that cannot be chosen yet. What it chooses must not depend on which of
+        several runs ends first, so it looks at all results but the last `lag`, and takes these for still running.
+        """
         method, space = self.sweep.method, self.sweep.space
         if method == "grid":
             points = itertools.product(*(_choices(distribution) for distribution in space.values()))
@@ -345,17 +359,24 @@ class _Search:
             state = int(np.random.SeedSequence((self.seed, len(seen))).generate_state(1)[0])
             proposals = optuna.create_study(direction=self.sweep.goal, sampler=SAMPLERS[method](seed=state))
             if method == "bayes":
-                proposals.add_trials([*self.known, *self.study.get_trials(deepcopy=False)])
+                latest = self.latest()
+                past, pending = latest[: max(0, len(latest) - self.lag)], latest[-self.lag :]
+                if any(trial.state == TrialState.RUNNING for trial in past):
+                    yield None
+                    continue
+                proposals.add_trials([*self.known, *past, *(self._running(trial.params) for trial in pending)])
             asked = (proposals.ask(space).params for _ in itertools.count())
             yield next(params for params in asked if self.notebook.run_name(params) not in seen)
 
     def _add(self, params: Config) -> int:
         """Put a RUNNING trial into the study, in one transaction, and return its number."""
-        name = {"name": self.notebook.run_name(params)}
-        space = self.sweep.space
-        trial = optuna.create_trial(state=TrialState.RUNNING, params=params, distributions=space, user_attrs=name)
-        self.study.add_trial(trial)
+        self.study.add_trial(self._running(params))
         return self.study.get_trials(deepcopy=False)[-1].number
+
+    def _running(self, params: Config) -> FrozenTrial:
+        """A trial of which only the parameters are known."""
+        name, space = {"name": self.notebook.run_name(params)}, self.sweep.space
+        return optuna.create_trial(state=TrialState.RUNNING, params=params, distributions=space, user_attrs=name)
 
 
 # --- running notebooks ------------------------------------------------------------------------------------------------
@@ -464,15 +485,15 @@ class _Runner:
 
     def run_all(
         self,
-        jobs: Iterator[tuple[Any, Config]],
+        jobs: Iterator[tuple[Any, Config] | None],
         workers: int,
         progress: _Progress,
         tell: Callable[[Any, Record], object],
     ) -> None:
         """Run jobs, each a key and parameters, side by side; tell the key and record of each that has ended.
 
-        A free worker asks `jobs` for the next. A KeyboardInterrupt interrupts the notebooks, which have ten seconds to
-        record it before their kernels are killed; a second one kills them at once.
+        A free worker asks `jobs` for the next, and waits where that is None. A KeyboardInterrupt interrupts the
+        notebooks, which have ten seconds to record it before their kernels are killed; a second one kills them at once.
         """
         if workers < 1:
             raise SweepError(f"workers must be at least 1, not {workers}")
@@ -480,7 +501,10 @@ class _Runner:
             running: dict[Future, Any] = {}
             try:
                 while True:
-                    for key, params in itertools.islice(jobs, workers - len(running)):
+                    for job in itertools.islice(jobs, workers - len(running)):
+                        if job is None:
+                            break
+                        key, params = job
                         if fingerprint(self.notebook.path) != self.notebook.fingerprint:
                             raise SweepError("the code has changed meanwhile: start again to run it all with the new")
                         running[pool.submit(self.run, params)] = key
@@ -562,7 +586,10 @@ def run(
     with _alone(folder):
         asked = [sweep.definition, book.fingerprint, seed, *(_state(_folder(other, root))["study"] for other in after)]
         name = f"{sweep.name}-{_hash(asked)}"
-        search = _Search(sweep, _open(folder, name, sweep.goal), seed, book, known)
+        study = _open(folder, name, sweep.goal)
+        if "lag" not in study.user_attrs:  # kept, so that the sequence is the same whatever workers go on with it
+            study.set_user_attr("lag", LAG * max(workers, 1))
+        search = _Search(sweep, study, seed, book, known, study.user_attrs["lag"])
         latest = search.latest()
         elsewhere = {trial.user_attrs["name"] for trial in known} - {trial.user_attrs["name"] for trial in latest}
         total = min(wanted, sweep.size - len(elsewhere))

@@ -413,11 +413,35 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
 def test_random_draws_are_uniform_over_the_product(notebook):
     plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), sweep._Notebook(notebook)
     seen, drawn = set(), []
-    for config in itertools.islice(sweep._Search(plan, optuna.create_study(), 0, book, [])._new(seen), 200):
+    for config in itertools.islice(sweep._Search(plan, optuna.create_study(), 0, book, [], 2)._new(seen), 200):
         seen.add(book.run_name(config))
         drawn.append(config["seed"])
     assert len(set(drawn)) == 200
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
+
+
+@pytest.mark.slow
+def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(notebook, tmp_path):
+    """Nor on how many workers go on with it: the order in which configurations are chosen is that of their trials."""
+    parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
+
+    def sequence(folder, slow, *stages, workers=3):
+        fake, started = Fake(), itertools.count()
+
+        def execute(notebook, output, parameters, timeout):
+            time.sleep(0.25 if next(started) % 4 == slow else 0.01)
+            fake(notebook, output, parameters, timeout)
+
+        root = tmp_path / folder
+        for count, number in stages or [(25, workers)]:
+            sweep.run(definition("bayes", parameters), count, number, notebook=notebook, root=root, execute=execute)
+        return [trial.params["learning_rate"] for trial in sweep._study("trial", root).get_trials(deepcopy=False)]
+
+    first = sequence("first", 0)
+    assert len(first) == 25
+    assert sequence("second", 3) == first
+    assert sequence("resumed", 1, (17, 3), (25, 2)) == first
+    assert sequence("alone", 1, workers=1) != first  # it looks at later results, which is stated
 
 
 @pytest.mark.slow
