@@ -30,7 +30,7 @@ data: .venv/.users  ## find or fetch Fashion-MNIST, and verify it
 lab: data  ## JupyterLab with the notebooks
 	$(BIN)/jupyter lab notebooks
 
-fast: .venv/.users  ## numba, the optional extra: the same training in about two thirds of the time
+fast: .venv/.users  ## numba, the optional extra: the same training, faster
 	$(INSTALL) --constraint requirements-dev.lock numba
 
 sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption, the rest of them

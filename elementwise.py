@@ -58,8 +58,8 @@ class Elementwise:
         self.activation, self.loss, self.optimizer = activation, loss, optimizer
 
     def gather(self, images: ndarray, rows: ndarray, x: ndarray) -> ndarray:
-        """Some rows of images (n, n_0), as numbers of x's type and pixels scaled to [0, 1], in x (B, n_0)."""
-        x[...] = np.take(images, rows, axis=0, mode="clip")  # clip: no check
+        """Copy the given rows (B,) of images (n, n_0) into x (B, n_0), uint8 pixels scaled to [0, 1]; returns x."""
+        x[...] = np.take(images, rows, axis=0, mode="clip")  # the rows are valid, and "clip" skips the check
         if images.dtype == np.uint8:
             x *= x.dtype.type(1 / 255)
         return x

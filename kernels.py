@@ -39,7 +39,7 @@ def _power(x):
     x = F(-87) if x < F(-87) else x  # comparisons that let NaN pass
     x = F(88) if x > F(88) else x
     k = np.floor(x * F(1.4426950408889634) + F(0.5))
-    r = x - k * F(0.693359375) + k * F(2.12194440e-4)  # log 2 in two parts, the first of few bits, so that r is exact
+    r = x - k * F(0.693359375) + k * F(2.12194440e-4)  # log 2 in two parts: k times the first is exact
     t = F(1 / 720)
     for c in (F(1 / 120), F(1 / 24), F(1 / 6), F(1 / 2), F(1)):
         t = t * r + c

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -30,7 +31,8 @@ WORKLOADS: dict[str, dict[str, Any]] = {  # the networks that are timed, as conf
     ),
     "W4": dict(layers=2, num_hidden_neurons=512, activation="relu", optimizer="adam", batch_size=256, weight_decay=L2),
 }
-PRODUCTS, REST = "matrix products", "all else (Python)"
+BARE = "bare GEMM calls"  # the title of the peer that is no network
+PRODUCTS, REST = "matrix products", "the rest"
 
 
 def products(sizes: Sequence[int], batch_size: int) -> Callable[..., None]:
@@ -55,22 +57,28 @@ def products(sizes: Sequence[int], batch_size: int) -> Callable[..., None]:
     return step
 
 
-def in_turn(contenders: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of each contender, `rounds` of them: all take turns, after one call each that is not counted."""
+def in_turn(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.process_time
+) -> dict[str, list[float]]:
+    """Seconds of each contender by `clock`, CPU seconds by default, `rounds` of them.
+
+    All take turns, after one call each that is not counted.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, do in contenders.items():
-            start = time.process_time()
+            start = clock()
             do()
             if turn:
-                seconds[name].append(time.process_time() - start)
+                seconds[name].append(clock() - start)
     return seconds
 
 
 def breakdown(net: Any, train: tuple[np.ndarray, np.ndarray], rounds: int = 3) -> dict[str, float]:
-    """Microseconds of each part of a training step: the PARTS, the PRODUCTS, and the REST; medians over epochs.
+    """Microseconds of each part of a training step, by the clock on the wall: the PARTS, the PRODUCTS, and the REST.
 
-    The products are timed apart, in turn with the epochs; the REST is what the others leave. Leaves `net` trained.
+    Medians over epochs. The products are timed apart, in turn with the epochs, and on one batch, which stays in the
+    cache; the REST is what the others leave. Leaves `net` trained.
     """
     steps = -(-len(train[1]) // net.config["batch_size"])
     sizes = [net.weights[1].shape[1], *(len(b) for b in net.biases.values())]
@@ -83,7 +91,7 @@ def breakdown(net: Any, train: tuple[np.ndarray, np.ndarray], rounds: int = 3) -
             next(epochs)
         clocks.append(clock)
 
-    seconds = in_turn({"epoch": epoch, PRODUCTS: lambda: [multiply() for _ in range(steps)]}, rounds)
+    seconds = in_turn({"epoch": epoch, PRODUCTS: lambda: [multiply() for _ in range(steps)]}, rounds, time.perf_counter)
     found = {what: statistics.median(clock[name] for clock in clocks[1:]) for name, what in PARTS.items()}
     found[PRODUCTS] = statistics.median(seconds[PRODUCTS])
     found[REST] = max(statistics.median(seconds["epoch"]) - sum(found.values()), 0.0)
@@ -93,7 +101,7 @@ def breakdown(net: Any, train: tuple[np.ndarray, np.ndarray], rounds: int = 3) -
 @contextmanager
 def _clock(elementwise: Any) -> Iterator[dict[str, float]]:
     """The seconds that each of the PARTS takes within a `with` block."""
-    clock, before = dict.fromkeys(PARTS, 0.0), dict(vars(elementwise))
+    clock = dict.fromkeys(PARTS, 0.0)
 
     def timed(name: str, do: Callable) -> Callable:
         def wrapper(*arguments: Any) -> Any:
@@ -104,12 +112,8 @@ def _clock(elementwise: Any) -> Iterator[dict[str, float]]:
 
         return wrapper
 
-    vars(elementwise).update({name: timed(name, getattr(elementwise, name)) for name in PARTS})
-    try:
+    with patch.multiple(elementwise, **{name: timed(name, getattr(elementwise, name)) for name in PARTS}):
         yield clock
-    finally:
-        vars(elementwise).clear()
-        vars(elementwise).update(before)
 
 
 # --- What `make bench` has found: runs/benchmark.json ---
@@ -142,11 +146,20 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
-    """How many times as fast as a peer another one is, workload by workload, in words; empty if one is missing."""
-    wide = table.pivot(index="workload", columns="peer", values="median")
+    """How many times as long as one of `ours` an epoch of `theirs` takes, by the quotient of their `times`.
+
+    Workload by workload, in words; empty if one of them is missing.
+    """
+    wide = table.pivot(index="workload", columns="peer", values="times")
     if not {ours, theirs} <= set(wide):
         return ""
     return ", ".join(f"{workload} {times:.2f}" for workload, times in (wide[theirs] / wide[ours]).items())
+
+
+def fastest(table: pd.DataFrame) -> str:
+    """Which network takes least time, and how many times that of the bare products it is, in words."""
+    first = table[table.peer != BARE].sort_values("times").iloc[0]
+    return f"{first.peer}, {first.times:.2f} times the bare products"
 
 
 def provenance(found: Mapping[str, Any]) -> str:

@@ -51,11 +51,11 @@ def work(peer: str, workload: str, limit: int) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no answer
     images, labels = fashion_mnist.load().train
-    ours = PEERS[peer](WORKLOADS[workload], images[:limit], labels[:limit])
+    contender = PEERS[peer](WORKLOADS[workload], images[:limit], labels[:limit])
     for request in map(str.strip, sys.stdin):
         sample = pixels(images[:INFERENCE]) if request == "predict" else None
         cpu, wall = time.process_time(), time.perf_counter()
-        value = ours.epoch() if sample is None else ours.predict(sample).size
+        value = contender.epoch() if sample is None else contender.predict(sample).size
         seconds = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
         print(json.dumps({**seconds, "value": value, "memory": _peak_memory()}), file=answers)
 

@@ -84,7 +84,7 @@ class Peer:
 class Gemm(Peer):
     """No network: only the matrix products that one epoch of it consists of."""
 
-    name, title = "gemm", "bare GEMM calls"
+    name, title = "gemm", profiling.BARE
 
     def prepare(self):
         self.multiply = profiling.products(self.workload.sizes, self.workload.batch_size)
@@ -141,7 +141,7 @@ class Numpy(Peer):
 class Numba(Numpy):
     """This project's network, with its optional kernels."""
 
-    name, title, backend = "numba", "ours, with the extra", "numba"
+    name, title, backend = "numba", "ours, with numba", "numba"
 
 
 class Course(Peer):

@@ -1,5 +1,6 @@
 """The benchmark: that every peer learns what it is timed for, and that both commands run, on a little of the data."""
 
+import ast
 import itertools
 import json
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -61,6 +63,13 @@ def test_bare_products_are_those_of_the_network(layers, width, monkeypatch):
         expected += [((n_in, batch), (batch, n_out)) for n_in, n_out in pairs]  # hᵀ δ
         expected += [((batch, n_out), (n_out, n_in)) for n_in, n_out in pairs[1:]]  # δ Wᵀ
     assert sorted(shapes) == sorted(expected)
+
+
+def test_the_chapter_names_peers_as_they_are():
+    cells = nbformat.read(ROOT / "notebooks" / "06_benchmark.ipynb", as_version=4).cells
+    [source] = [cell.source for cell in cells if cell.source.startswith("rivals = ")]
+    rivals = ast.literal_eval(source.splitlines()[0].removeprefix("rivals = "))
+    assert set(rivals) < {peer.title for peer in peers.PEERS.values()}
 
 
 def test_the_workloads_are_networks():

@@ -8,7 +8,7 @@ from nn_core import NeuralNetwork
 
 TRAIN = np.zeros((40, 784), np.uint8), np.zeros(40, int)
 FOUND = {
-    "titles": {"gemm": "bare", "numpy": "ours", "torch": "theirs"},
+    "titles": {"gemm": profiling.BARE, "numpy": "ours", "torch": "theirs"},
     "machine": "a machine",
     "versions": {"numpy": "2"},
     "date": "2026-01-02T03:04:05",
@@ -49,13 +49,14 @@ def test_contenders_take_turns_and_their_first_call_does_not_count():
 def test_what_was_measured_is_a_table_of_medians_and_ratios():
     table = profiling.measured(FOUND)
     assert table.values.tolist() == [
-        ["W1", "bare", 1.0, 1.0, 2.0, 1.0],
+        ["W1", profiling.BARE, 1.0, 1.0, 2.0, 1.0],
         ["W1", "ours", 2.0, 1.9, 4.4, 2.0],
         ["W1", "theirs", 4.0, 4.0, 9.0, 4.0],
     ]
-    assert profiling.ratios(table)["W1"].to_dict() == {"bare": 1.0, "ours": 2.0, "theirs": 4.0}
+    assert profiling.ratios(table)["W1"].to_dict() == {profiling.BARE: 1.0, "ours": 2.0, "theirs": 4.0}
     assert profiling.faster(table, "ours", "theirs") == "W1 2.00"
     assert profiling.faster(table, "ours", "others") == ""
+    assert profiling.fastest(table) == "ours, 2.00 times the bare products"
     assert "a machine, 2026-01-02, at commit abc, in 3 rounds, with numpy 2." in profiling.provenance(FOUND)
 
 
