@@ -245,7 +245,7 @@ class ScikitLearn(Peer):
 class Torch(Peer):
     """PyTorch, eager, the optimizer as it comes."""
 
-    name, title, fused, compiled = "torch", "PyTorch eager", False, False
+    name, title, fused = "torch", "PyTorch eager", False
 
     def prepare(self):
         import os
@@ -269,19 +269,20 @@ class Torch(Peer):
         else:
             momentum = dict(momentum=w.momentum, nesterov=True) if w.optimizer == "nesterov" else {}
             self.optimizer = torch.optim.SGD(groups, lr=w.learning_rate, fused=self.fused, **momentum)
-        self.loss = lambda x, y: nn.functional.cross_entropy(self.model(x), y)
         self.forward = self.model
-        if self.compiled:
-            self.loss, self.forward = torch.compile(self.loss), torch.compile(self.model)
+
+    def step(self, x, y):
+        """One step on a batch; returns its loss, without a graph behind it."""
+        loss = self.torch.nn.functional.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
 
     def epoch(self):
         total = self.torch.zeros(())
         for rows in self.torch.randperm(len(self.y)).split(self.workload.batch_size):
-            loss = self.loss(self.x[rows], self.y[rows])
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            total += loss.detach() * len(rows)
+            total += self.step(self.x[rows], self.y[rows]) * len(rows)
         return total.item() / len(self.y)
 
     def predict(self, images):
@@ -296,9 +297,50 @@ class TorchFused(Torch):
 
 
 class TorchCompiled(TorchFused):
-    """PyTorch, forward and backward compiled, its fused optimizer."""
+    """PyTorch, compiled in the way that was fastest: loss and gradients with the fused Adam, or the whole step of SGD.
 
-    name, title, compiled = "torch-compile", "torch.compile", True
+    Compiling `loss.backward()`'s forward alone, or Adam with the rest, took longer.
+    """
+
+    name, title = "torch-compile", "torch.compile"
+
+    def prepare(self):
+        super().prepare()
+        torch, w = self.torch, self.workload
+        self.forward = torch.compile(self.model)
+        self.parameters = [p.data for p in self.model.parameters()]
+        activation = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}[w.activation]
+
+        def objective(parameters, h, y):
+            for k in range(0, len(parameters), 2):
+                h = torch.nn.functional.linear(activation(h) if k else h, *parameters[k : k + 2])
+            return torch.nn.functional.cross_entropy(h, y)
+
+        gradient = torch.func.grad_and_value(objective)
+
+        def descend(parameters, velocities, x, y):
+            gradients, loss = gradient(parameters, x, y)
+            for k, (p, u, g) in enumerate(zip(parameters, velocities, gradients, strict=True)):
+                if k % 2 == 0:
+                    g = g + w.weight_decay * p
+                if w.optimizer == "nesterov":
+                    u.mul_(w.momentum).add_(g)
+                    g = g + w.momentum * u
+                p.sub_(w.learning_rate * g)
+            return loss
+
+        self.velocities = [torch.zeros_like(p) for p in self.parameters]
+        self.gradient, self.descend = (torch.compile(f, dynamic=False) for f in (gradient, descend))
+
+    def step(self, x, y):
+        with self.torch.no_grad():
+            if self.workload.optimizer != "adam":
+                return self.descend(self.parameters, self.velocities, x, y)
+            gradients, loss = self.gradient(self.parameters, x, y)
+        for p, g in zip(self.model.parameters(), gradients, strict=True):
+            p.grad = g
+        self.optimizer.step()
+        return loss
 
 
 class Jax(Peer):
