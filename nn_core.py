@@ -324,6 +324,7 @@ class NeuralNetwork:
     def _check(self, images: ndarray, labels: ndarray) -> tuple[ndarray, ndarray]:
         """Images as (n, inputs) and labels as (n,), or a sentence."""
         images, labels = self._check_images(images), np.asarray(labels)
+        self._check_finite(images)
         if labels.shape != images.shape[:1]:
             raise ValueError(f"labels of shape {labels.shape} for {len(images)} images: expected one label an image.")
         classes = self._sizes[-1]
@@ -342,10 +343,12 @@ class NeuralNetwork:
             )
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images of type {images.dtype}: expected uint8 pixels or floating point.")
+        return images.reshape(len(images), inputs)
+
+    def _check_finite(self, images: ndarray) -> None:
         limit = np.finfo(self._dtype).max
         if images.dtype != np.uint8 and not -limit <= images.min() <= images.max() <= limit:  # false for NaN as well
             raise ValueError(f"images with numbers that are not finite in {self._dtype}: expected none.")
-        return images.reshape(len(images), inputs)
 
     # ---- use
 
@@ -354,6 +357,7 @@ class NeuralNetwork:
         outputs, chunk = self._outputs(len(images)), np.empty((min(CHUNK, len(images)), self._sizes[0]), self._dtype)
         for start in range(0, len(images), CHUNK):
             x, out = images[start : start + CHUNK], outputs[start : start + CHUNK]
+            self._check_finite(x)  # here, where it brings x into the cache
             if x.dtype != self._dtype:
                 x = self._elementwise.gather(x, np.arange(len(x)), chunk[: len(x)])
             self._forward(x, out)
