@@ -259,7 +259,7 @@ class Torch(Peer):
         activation = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}[w.activation]
         modules = []
         for n_in, n_out in zip(w.sizes, w.sizes[1:], strict=False):
-            modules += [nn.Linear(n_in, n_out), activation()]
+            modules += [nn.Linear(n_in, n_out, dtype=torch.float32), activation()]
         self.model = nn.Sequential(*modules[:-1])
         self.x, self.y = torch.from_numpy(self.images), torch.from_numpy(self.labels)
         weights, biases = list(self.model.parameters())[::2], list(self.model.parameters())[1::2]
