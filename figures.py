@@ -424,5 +424,5 @@ def breakdown(ax: Axes, steps: Mapping[str, Mapping[str, float]]) -> Axes:
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.set(title="Where the time of a step goes", xlabel="µs a step")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
     return ax

@@ -15,6 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
+PAUSE = 0.1  # seconds: threads of BLAS spin for a moment when their work is done, which the next one must not pay for
 PARTS = {  # method of `Elementwise` -> what it does
     "gather": "reading images",
     "activate": "bias and activation",
@@ -67,6 +68,7 @@ def in_turn(
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for name, do in contenders.items():
+            time.sleep(PAUSE)
             start = clock()
             do()
             if turn:
