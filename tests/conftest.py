@@ -9,6 +9,13 @@ for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is 
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """A test that asks PyTorch is slow: its import alone takes seconds."""
+    for item in items:
+        if "torch" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def torch():
     """PyTorch. Where it is missing a test skips, but fails under CI=true: there no oracle may get lost."""

@@ -500,6 +500,7 @@ print(hashlib.sha256(net.theta.tobytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_another_process_computes_the_same_bits():
     net = network()
     list(net.train(examples()))
