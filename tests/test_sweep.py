@@ -16,6 +16,8 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+import runner
+import study
 import sweep
 import tracking
 
@@ -80,7 +82,7 @@ def environment(tmp_path, monkeypatch, database):
     """Runs below tmp_path, W&B off, and fingerprints of the notebook alone."""
     (tmp_path / "runs" / "trial").mkdir(parents=True)
     shutil.copy(database, tmp_path / "runs" / "trial")
-    monkeypatch.setattr(sweep, "CODE", [])
+    monkeypatch.setattr(runner, "CODE", [])
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("JOURNAL", str(tmp_path / "journal"))
@@ -128,7 +130,7 @@ class Fake:
                 "config": parameters,
                 "history": [{"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validationaccuracy": accuracy}],
                 "seconds": 0.1,
-                "fingerprint": sweep.fingerprint(notebook),
+                "fingerprint": runner.fingerprint(notebook),
             },
         )
 
@@ -162,7 +164,7 @@ def test_the_sweep_of_the_design_in_three_methods():
 
 def test_the_sweep_files_fit_the_training_notebook():
     files = Path(sweep.__file__).parent / "sweeps"
-    book = sweep._Notebook(sweep.NOTEBOOK)
+    book = runner.Notebook(runner.NOTEBOOK)
     for file in files.glob("*.yaml"):
         book.check({key: distribution.choices for key, distribution in sweep.read(file).space.items()})
 
@@ -346,21 +348,21 @@ def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
 )
 def test_a_fingerprint_is_of_the_code_and_not_of_what_is_said_about_it(edit, same, notebook, tmp_path, monkeypatch):
     code = tmp_path / "core.py"
-    monkeypatch.setattr(sweep, "CODE", [code])
+    monkeypatch.setattr(runner, "CODE", [code])
     code.write_text('def double(x):\n    """Doubles x."""\n    return 2 * x  # twice\n')
-    before = sweep.fingerprint(notebook)
+    before = runner.fingerprint(notebook)
     code.write_text(code.read_text().replace(*edit))
-    assert (sweep.fingerprint(notebook) == before) is same
+    assert (runner.fingerprint(notebook) == before) is same
 
 
 def test_a_fingerprint_is_of_the_core_the_data_and_numpy(notebook, monkeypatch):
     monkeypatch.undo()
-    assert {path.name for path in sweep.CODE} == {
+    assert {path.name for path in runner.CODE} == {
         f"{name}.py" for name in ("activations", "optimizers", "elementwise", "nn_core", "kernels", "fashion_mnist")
     }
-    before = sweep.fingerprint(notebook)
-    monkeypatch.setattr(sweep, "version", lambda package: f"another {package}")
-    assert sweep.fingerprint(notebook) != before
+    before = runner.fingerprint(notebook)
+    monkeypatch.setattr(runner, "version", lambda package: f"another {package}")
+    assert runner.fingerprint(notebook) != before
 
 
 # --- which configurations ---
@@ -411,9 +413,9 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
 
 
 def test_random_draws_are_uniform_over_the_product(notebook):
-    plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), sweep._Notebook(notebook)
+    plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), runner.Notebook(notebook)
     seen, drawn = set(), []
-    for config in itertools.islice(sweep._Search(plan, optuna.create_study(), 0, book, [], 2)._new(seen), 200):
+    for config in itertools.islice(study.Search(plan, optuna.create_study(), 0, book, [], 2)._new(seen), 200):
         seen.add(book.run_name(config))
         drawn.append(config["seed"])
     assert len(set(drawn)) == 200
@@ -531,7 +533,7 @@ def test_a_run_that_ended_before_its_driver_heard_of_it_is_kept(notebook, monkey
 
     killed, fake = Fake(), Fake()
     with monkeypatch.context() as patch:
-        patch.setattr(sweep._Search, "tell", tell)
+        patch.setattr(study.Search, "tell", tell)
         with pytest.raises(Killed):
             sweep.run(definition(), 4, workers=1, notebook=notebook, execute=killed)
     assert len(killed.ran) == 1
@@ -841,9 +843,9 @@ def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monk
 # --- with real kernels ---
 
 DRIVE = """
-import json, signal, sys, sweep
+import json, signal, sys, runner, sweep
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell ignore it
-sweep.CODE = []
+runner.CODE = []
 try:
     sweep.run(json.loads(sys.argv[1]), notebook=sys.argv[2], timeout=float(sys.argv[3]))
 except KeyboardInterrupt:
@@ -890,7 +892,7 @@ def test_a_sweep_runs_the_notebook(notebook, capfd):
         folder = Path(os.environ["FASHION_RUNS"]) / "trial" / record["name"]
         assert {path.name for path in folder.iterdir()} == {"record.json", "03_train.ipynb"}
         assert record["threads"] == dict.fromkeys(tracking.THREADS, "1")
-        assert record["fingerprint"] == sweep.fingerprint(notebook)
+        assert record["fingerprint"] == runner.fingerprint(notebook)
         executed = nbformat.read(folder / "03_train.ipynb", as_version=4)
         assert any("seed = 5" in cell.source for cell in executed.cells)
         if record["status"] == "failed":
