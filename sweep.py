@@ -4,7 +4,8 @@ notebook with each, and runs/<sweep>/<run name>/ keeps what a run leaves.
     python sweep.py run sweeps/random.yaml --count 24 --workers 2
     python sweep.py status random | best random | table random --csv random.csv
 
-The same command again goes on where it stopped: what has ended is kept, what was interrupted runs again.
+The same command again goes on where it stopped, and so does `python sweep.py resume random`: what has ended is kept,
+what was interrupted runs again. With `--storage postgresql://...` any number of machines work on one sweep.
 """
 
 from __future__ import annotations
@@ -15,26 +16,29 @@ import math
 import os
 import sqlite3
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from optuna.trial import FrozenTrial
 
-from runner import NOTEBOOK, Execute, Notebook, Progress, Record, Runner, digest, record_of, value_of
-from study import LAG, Search
+import stopping
+from runner import NOTEBOOK, Execute, Job, Notebook, Progress, Record, Runner, digest, record_of, value_of
+from study import LAG, File, Place, Search, Server, ended, patiently
 from sweepfile import GOALS, METRICS, OTHERS, Config, Sweep, SweepError, load, number, read, refuse_name
-from tracking import ENDED, read_json, runs_root, write_json
+from tracking import ENDED, duration, read_json, runs_root, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
+KEEP = 10  # runs of a sweep whose notebook and weights are kept: the best, and as many of the last failures
 STATE_KEYS = {"fingerprint", "metric", "goal", "total"}
+STORAGE = "FASHION_STORAGE"  # the environment variable that stands for --storage
 
 
 def run(
@@ -45,71 +49,128 @@ def run(
     seed: int = 0,
     after: Sequence[str] = (),
     timeout: float = 3600,
+    keep: int | None = KEEP,
+    reuse: bool = False,
+    storage: str | None = None,
     notebook: str | Path = NOTEBOOK,
     root: str | Path | None = None,
     execute: Execute | None = None,
 ) -> pd.DataFrame:
-    """Run a sweep, or go on with it, until it has `count` runs (default: its run_cap; a grid's: all); return its table.
+    """Run a sweep, or go on with it, until it has `count` configurations, and return its table.
 
     No configuration runs twice. What has ended is kept, what was interrupted runs again, what failed is tried once
     more. When the code, the notebook, the definition or the search's `seed` has changed, a new sweep begins under the
-    name. `after` names sweeps of the same space: the search learns from their runs, and repeats none of them.
-    Raises SweepError before the first run for what cannot work, and at the end if every run has failed.
+    name.
+
+    Args:
+        source: A file in W&B's format, or what it would hold.
+        count: Configurations in all; by default the file's run_cap, or every point of a grid.
+        workers: Runs side by side, each with its share of the cores.
+        seed: Of the search; not of the networks.
+        after: Sweeps of the same space: the search learns from their runs, and repeats none of them.
+        timeout: Seconds that a run may take.
+        keep: Executed notebooks and weights stay of so many of the best runs, and of the last failures; None: of all.
+        reuse: Whether a run that another sweep has on record, from this very code, is copied instead of run.
+        storage: Address of a PostgreSQL database that this driver shares with others; None: a file of the sweep's own.
+        notebook: The one that trains.
+        root: The folder of all runs.
+        execute: In papermill's place, for tests.
+
+    Raises:
+        SweepError: Before the first run for what cannot work, and at the end if every run has failed.
     """
     sweep, book = read(source), Notebook(notebook)
+    wanted = _check(sweep, book, count)
+    folder = _folder(sweep.name, root)
+    runner = Runner(folder, book, timeout, execute, workers=workers, project=sweep.project, keep=keep, reuse=reuse)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    known = [trial for other in after for trial in _known(other, sweep, book, root, storage)]
+    place = _place(folder, storage)
+    with nullcontext() if place.shared else _alone(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        before = [_state(other, root, storage)["study"] for other in after]
+        name = f"{sweep.name}-{digest([sweep.definition, book.fingerprint, seed, *before])}"
+        study = patiently(place, lambda: place.open(name, sweep.goal))
+        if "lag" not in study.user_attrs:  # kept, so that the sequence is the same whatever workers go on with it
+            study.set_user_attr("lag", None if place.shared else LAG * workers)
+        search = Search(sweep, study, place, seed, book, known, study.user_attrs["lag"], runner.kept)
+        elsewhere = {trial.user_attrs["name"] for trial in known} - {t.user_attrs["name"] for t in search.latest()}
+        total = int(min(wanted, sweep.size - len(elsewhere)))
+        if total == 0:
+            raise SweepError(f"sweep {sweep.name!r} has nothing to run: its whole space ran in {', '.join(after)}")
+        options = {"count": count, "workers": workers, "seed": seed, "after": list(after), "timeout": timeout}
+        options |= {"keep": keep, "reuse": reuse, "notebook": str(book.path)}
+        state = {"study": name, "fingerprint": book.fingerprint, "metric": sweep.metric, "goal": sweep.goal}
+        state |= {"total": total, "seeds": sweep.seeds, "source": sweep.source, "options": options}
+        _keep_state(state, folder, study, place)
+        _run_all(search, runner, total, records(sweep.name, root, storage))
+    if total < wanted:
+        besides = f" besides those of {', '.join(after)}" if elsewhere else ""
+        print(f"{sweep.name} ends here: its space holds {total} configurations{besides}, not {wanted}")
+    print(status(sweep.name, root, storage), flush=True)
+    found = records(sweep.name, root, storage)
+    if found and all(record["status"] == "failed" for record in found):
+        raise SweepError(f"every run of {sweep.name} failed, the last with {found[-1]['error']}")
+    return table(sweep.name, root, storage)
+
+
+def _run_all(search: Search, runner: Runner, total: int, found: list[Record]) -> None:
+    """Run what the search chooses, until it has `total` configurations."""
+    sweep, study, place = search.sweep, search.study, search.place
+    if sweep.stopping:
+        asked = {"storage": place.url, "study": study.study_name, "metric": sweep.metric, "goal": sweep.goal}
+        search.environment = lambda trial: stopping.environment(sweep.stopping, trial=trial, **asked)
+    earlier = [record for record in found if record["status"] in ENDED]
+    progress = Progress(sweep.metric, sweep.goal, total * sweep.seeds, earlier)
+
+    def tell(trial: int, records: list[Record]) -> None:
+        search.tell(trial, records)
+        if place.shared:  # others may have come further meanwhile
+            progress.reach(sum(len(trial.user_attrs["records"]) for trial in ended(study)))
+
+    with search.beating():
+        runner.run_all(search.jobs(total), progress, tell)
+
+
+def _check(sweep: Sweep, book: Notebook, count: int | None) -> int:
+    """The number of configurations that are asked for; refuses a sweep that cannot work with this notebook."""
     values = {key: getattr(d, "choices", None) or (d.low, d.high) for key, d in sweep.space.items()}
     book.check(values)
+    if sweep.seeds > 1 and "seed" not in book.types:
+        raise SweepError(f"{book.path.name} has no parameter 'seed', which seeds: {sweep.seeds} would set")
     fractions = values.get("validation_fraction", [book.defaults.get("validation_fraction")])
     if sweep.metric.startswith("validation") and 0 in fractions:
         raise SweepError(f"metric {sweep.metric!r} needs validation images, but validation_fraction can be 0")
     wanted = count if count is not None else sweep.run_cap or (sweep.size if sweep.method == "grid" else 0)
     if not 1 <= wanted < math.inf:
         raise SweepError(f"sweep {sweep.name!r} needs a number of runs, at least 1: a run_cap or a count")
-    folder = _folder(sweep.name, root)
-    runner = Runner(folder, book, timeout, execute, sweep.project)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    known = [trial for other in after for trial in _known(other, sweep, book, root)]
-    with _alone(folder):
-        asked = [sweep.definition, book.fingerprint, seed, *(_state(_folder(other, root))["study"] for other in after)]
-        name = f"{sweep.name}-{digest(asked)}"
-        study = _open(folder, name, sweep.goal)
-        if "lag" not in study.user_attrs:  # kept, so that the sequence is the same whatever workers go on with it
-            study.set_user_attr("lag", LAG * max(workers, 1))
-        search = Search(sweep, study, seed, book, known, study.user_attrs["lag"])
-        latest = search.latest()
-        elsewhere = {trial.user_attrs["name"] for trial in known} - {trial.user_attrs["name"] for trial in latest}
-        total = min(wanted, sweep.size - len(elsewhere))
-        if total == 0:
-            raise SweepError(f"sweep {sweep.name!r} has nothing to run: its whole space ran in {', '.join(after)}")
-        state = {"study": name, "fingerprint": book.fingerprint, "metric": sweep.metric, "goal": sweep.goal}
-        write_json(folder / "sweep.json", state | {"total": total})
-        earlier = [runner.kept(trial.params) for trial in latest if trial.state.is_finished()]
-        progress = Progress(sweep.metric, sweep.goal, total, [record for record in earlier if record])
-        runner.run_all(search.trials(total, runner.kept), workers, progress, search.tell)
-    if total < wanted:
-        besides = f" besides those of {', '.join(after)}" if elsewhere else ""
-        print(f"{sweep.name} ends here: its space holds {total} configurations{besides}, not {wanted}")
-    print(status(sweep.name, root), flush=True)
-    found = records(sweep.name, root)
-    if found and all(record["status"] == "failed" for record in found):
-        raise SweepError(f"every run of {sweep.name} failed, the last with {found[-1]['error']}")
-    return table(sweep.name, root)
+    return int(wanted)
 
 
-def _known(name: str, sweep: Sweep, notebook: Notebook, root: str | Path | None) -> list[FrozenTrial]:
+def resume(name: str, *, root: str | Path | None = None, storage: str | None = None) -> pd.DataFrame:
+    """Go on with a sweep as it was last started, and return its table."""
+    state = _state(name, root, storage)
+    if "source" not in state:
+        raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
+    return run(state["source"], **state["options"], root=root, storage=storage)
+
+
+def _known(
+    name: str, sweep: Sweep, notebook: Notebook, root: str | Path | None, storage: str | None
+) -> list[FrozenTrial]:
     """What a sweep can learn from another one, which must have looked for the same by the same code."""
-    if _folder(name, root) == _folder(sweep.name, root):
+    if name.casefold() == sweep.name.casefold():
         raise SweepError(f"sweep {sweep.name!r} cannot go on after itself: name other sweeps")
-    state, ended = _state(_folder(name, root)), _ended(_study(name, root))
+    state, trials = _state(name, root, storage), ended(_study(name, root, storage))
     same = {
         "metric": state["metric"] == sweep.metric,
         "goal": state["goal"] == sweep.goal,
         "code": state["fingerprint"] == notebook.fingerprint,
-        "parameters": all(trial.distributions == sweep.space for trial in ended),
+        "parameters": all(trial.distributions == sweep.space for trial in trials),
     }
     if differing := [what for what, equal in same.items() if not equal]:
         raise SweepError(f"sweep {sweep.name!r} cannot go on after {name!r}: they differ in {', '.join(differing)}")
-    return ended
+    return trials
 
 
 def run_configurations(
@@ -131,77 +192,96 @@ def run_configurations(
     book, configs = Notebook(notebook), list(configs)
     for config in configs:
         book.check({key: [value] for key, value in config.items()})
-    names = [book.run_name(config) for config in configs]
+    jobs = {book.run_name(config): Job(book.run_name(config), [config]) for config in configs}
     folder = _folder(sweep, root)
-    runner = Runner(folder, book, timeout, execute, None)
+    runner = Runner(folder, book, timeout, execute, workers=workers)
     with _alone(folder):
-        unique = list(dict.fromkeys(names))
-        state = {"names": unique, "fingerprint": book.fingerprint, "metric": "validationaccuracy", "goal": "maximize"}
-        write_json(folder / "sweep.json", state | {"total": len(unique)})
-        found = {name: record for name, config in zip(names, configs, strict=True) if (record := runner.kept(config))}
-        jobs = {name: config for name, config in zip(names, configs, strict=True) if name not in found}
-        progress = Progress("validationaccuracy", "maximize", len(unique), list(found.values()))
-        runner.run_all(iter(jobs.items()), workers, progress, found.__setitem__)
-    for name in names:
-        if found[name]["status"] not in ENDED:
-            raise SweepError(f"the run {name} of {sweep} failed with {found[name]['error']}; it is kept in {folder}")
-    return [found[name] for name in names]
+        state = {"names": list(jobs), "fingerprint": book.fingerprint, "metric": "validationaccuracy"}
+        write_json(folder / "sweep.json", state | {"goal": "maximize", "total": len(jobs)})
+        found = {name: records for name, job in jobs.items() if (records := runner.kept(job.configs))}
+        progress = Progress("validationaccuracy", "maximize", len(jobs), [one for (one,) in found.values()])
+        missing = iter([job for name, job in jobs.items() if name not in found])
+        runner.run_all(missing, progress, found.__setitem__)
+    for name, (record,) in found.items():
+        if record["status"] not in ENDED:
+            raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")
+    return [found[book.run_name(config)][0] for config in configs]
 
 
-# --- the folder of a sweep --------------------------------------------------------------------------------------------
+# --- what there is to read --------------------------------------------------------------------------------------------
 
 
-def records(name: str, root: str | Path | None = None) -> list[Record]:
+def records(name: str, root: str | Path | None = None, storage: str | None = None) -> list[Record]:
     """The records of a sweep's runs, in order; runs of earlier code or that are not asked for now are left out."""
-    folder = _folder(name, root)
-    state = _state(folder)
-    names = state.get("names")
-    if names is None:
-        trials = _study(name, root).get_trials(deepcopy=False)
-        names = list(dict.fromkeys(trial.user_attrs["name"] for trial in trials))
-    found = [record_of(folder / name) for name in names]
+    folder, state = _folder(name, root), _state(name, root, storage)
+    if "names" in state:
+        found = [record_of(folder / run) for run in state["names"]]
+    else:
+        trials = _study(name, root, storage).get_trials(deepcopy=False)
+        latest = {trial.user_attrs["name"]: trial for trial in trials}
+        found = [record for trial in latest.values() for record in _records_of(trial, folder)]
     return [record for record in found if record.get("fingerprint") == state["fingerprint"]]
 
 
-def table(name: str, root: str | Path | None = None) -> pd.DataFrame:
+def table(name: str, root: str | Path | None = None, storage: str | None = None) -> pd.DataFrame:
     """A row for each run: configuration, status, the last epoch's metrics, seconds, epochs, name.
 
     The metrics loss and accuracy stand under trainloss and trainaccuracy; parameters that no run sets are left out.
     """
     import pandas as pd  # here, since runs do not need it
 
-    found = records(name, root)
+    found = records(name, root, storage)
     last = [record["history"][-1] if record["history"] else {} for record in found]
     outcomes = {
         "status": [record["status"] for record in found],
         **{column: [epoch.get(metric) for epoch in last] for metric, column in METRICS.items()},
         "seconds": [record["seconds"] for record in found],
         "epochs": [len(record["history"]) for record in found],
+        "seconds_saved": [saved(record) for record in found],
         "name": [record["name"] for record in found],
     }
     configs = pd.DataFrame([record["config"] for record in found]).dropna(axis="columns", how="all")
     return configs.join(pd.DataFrame(outcomes), how="right")
 
 
-def best(name: str, root: str | Path | None = None) -> Record:
-    """The record of the finished run with the best metric after its last epoch."""
-    state, found = _state(_folder(name, root)), records(name, root)
+def saved(record: Record) -> float:
+    """Seconds that a run was spared by being stopped early: its missing epochs, as long as those it had."""
+    history, planned = record["history"], record["config"].get("max_epochs")
+    if record["status"] != "stopped" or not history or not planned:
+        return 0.0
+    return sum(epoch["seconds"] for epoch in history) / len(history) * (planned - len(history))
+
+
+def best(name: str, root: str | Path | None = None, storage: str | None = None) -> Record:
+    """The record of the finished run with the best metric after its last epoch.
+
+    With several seeds, that of the first seed of the configuration with the best mean.
+    """
+    state, found = _state(name, root, storage), records(name, root, storage)
     if top := _best(found, state):
-        return top
+        return top[1]
     raise SweepError(f"sweep {name!r} has no finished run with {state['metric']} yet")
 
 
-def importance(name: str, root: str | Path | None = None, *, resamples: int = 200, seed: int = 0) -> pd.DataFrame:
+def importance(
+    name: str,
+    root: str | Path | None = None,
+    storage: str | None = None,
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
     """How much each parameter decides whether a run is in the better half: shares of one, most important first.
 
     By PED-ANOVA (Watanabe, Bansal and Hutter, 2023), on as many runs drawn with replacement, `resamples` times over:
-    columns `mean` and `deviation`, which is what few runs leave uncertain. A diverged run counts as the worst.
+    columns `mean` and `deviation`, which is what few runs leave uncertain. A diverged run counts as the worst, one that
+    was stopped early by its last value.
     """
     import pandas as pd
 
-    study = _study(name, root)
-    ended = _ended(study)
-    values = [trial.value for trial in ended if trial.state == TrialState.COMPLETE]
+    study = _study(name, root, storage)
+    trials = ended(study)
+    values = [trial.value for trial in trials if trial.value is not None]
     if len(values) < 4:
         raise SweepError(f"sweep {name!r} has {len(values)} finished runs, too few to say which parameters matter")
     worst = min(values) if study.direction == optuna.study.StudyDirection.MAXIMIZE else max(values)
@@ -209,9 +289,9 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
         optuna.create_trial(
             params=trial.params,
             distributions=trial.distributions,
-            value=trial.value if trial.state == TrialState.COMPLETE else worst,
+            value=worst if trial.value is None else trial.value,
         )
-        for trial in ended
+        for trial in trials
     ]
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
     shares = []
@@ -229,63 +309,86 @@ def run_folder(sweep: str, record: Record, root: str | Path | None = None) -> Pa
     return _folder(sweep, root) / record["name"]
 
 
-def status(name: str, root: str | Path | None = None) -> str:
+def status(name: str, root: str | Path | None = None, storage: str | None = None) -> str:
     """A sentence: how many runs there are and should be, what became of them, and which is best."""
-    state, found = _state(_folder(name, root)), records(name, root)
+    state, found = _state(name, root, storage), records(name, root, storage)
     outcomes = ", ".join(f"{n} {what}" for what, n in Counter(record["status"] for record in found).items())
-    text = f"{name}: {len(found)} of {state['total']} runs ({outcomes or 'none yet'})"
+    text = f"{name}: {len(found)} of {state['total'] * state.get('seeds', 1)} runs ({outcomes or 'none yet'})"
+    if spared := sum(map(saved, found)):
+        text += f"; stopping early saved about {duration(spared)}"
     if top := _best(found, state):
-        text += f"; best {state['metric']} {value_of(top, state['metric']):.4f}: {top['name']}"
+        value, record = top
+        mean = f" (mean of {state['seeds']} seeds)" if state.get("seeds", 1) > 1 else ""
+        text += f"; best {state['metric']} {value:.4f}{mean}: {record['name']}"
     return text
 
 
-def _best(found: list[Record], state: dict[str, Any]) -> Record | None:
-    values = [(value, record) for record in found if (value := value_of(record, state["metric"])) is not None]
-    return GOALS[state["goal"]](values, key=lambda pair: pair[0])[1] if values else None
+def _best(found: list[Record], state: dict[str, Any]) -> tuple[float, Record] | None:
+    """The best value and its record: of the means over seeds, where a configuration has several."""
+    groups: dict[str, list[Record]] = {}
+    for record in found:
+        config = record["config"]
+        if state.get("seeds", 1) > 1:
+            config = {key: value for key, value in config.items() if key != "seed"}
+        groups.setdefault(json.dumps(config, sort_keys=True), []).append(record)
+    ranked = []
+    for group in groups.values():
+        values = [value_of(record, state["metric"]) for record in group]
+        if None not in values and len(group) == state.get("seeds", 1):
+            ranked.append((float(np.mean(values)), group[0]))
+    return GOALS[state["goal"]](ranked, key=lambda pair: pair[0]) if ranked else None
+
+
+# --- where a sweep is kept --------------------------------------------------------------------------------------------
 
 
 def _folder(name: str, root: str | Path | None) -> Path:
     return Path(root or runs_root()).resolve() / name
 
 
-def _study(name: str, root: str | Path | None) -> optuna.Study:
+def _place(folder: Path, storage: str | None) -> Place:
+    return Server(storage) if storage else File(folder)
+
+
+def _study(name: str, root: str | Path | None, storage: str | None) -> optuna.Study:
     """The study of what is run under the sweep's name now."""
-    folder = _folder(name, root)
-    if study := _state(folder).get("study"):
-        return _open(folder, study)
+    place = _place(_folder(name, root), storage)
+    if study := _state(name, root, storage).get("study"):
+        return patiently(place, lambda: place.open(study))
     raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
 
 
-def _open(folder: Path, name: str, goal: str | None = None) -> optuna.Study:
-    """A study in the database of a sweep; with a goal, a new one if there is none."""
-    path = folder / "study.db"
-    storage = f"sqlite:///{path.as_posix()}"
-    try:
-        if goal:
-            study = optuna.create_study(study_name=name, storage=storage, direction=goal, load_if_exists=True)
-        else:
-            study = optuna.load_study(study_name=name, storage=storage)
-        study.get_trials(deepcopy=False)  # which reads all of it
-    except (KeyError, SQLAlchemyError, optuna.exceptions.OptunaError) as error:
-        cure = "move it away and run the sweep again, which keeps the runs that have ended"
-        raise SweepError(f"{path} is damaged: {cure}") from error
-    return study
-
-
-def _ended(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that have their result, a diverged one's being that it is the worst."""
-    return [t for t in study.get_trials(deepcopy=False) if t.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-
-
-def _state(folder: Path) -> dict[str, Any]:
+def _state(name: str, root: str | Path | None, storage: str | None) -> dict[str, Any]:
     """What is run under the sweep's name now: its study or names of runs, its fingerprint, metric, goal and total."""
+    folder = _folder(name, root)
+    if storage:
+        place = Server(storage)
+        studies = [study for study in patiently(place, place.names) if study.rpartition("-")[0] == name]
+        states = [patiently(place, lambda study=study: place.open(study)).user_attrs["sweep"] for study in studies]
+        if not states:
+            raise SweepError(f"there is no sweep {name!r} in {place.shown}: run it first")
+        return max(states, key=lambda state: state["started"])
     path = folder / "sweep.json"
     if not path.exists():
-        raise SweepError(f"there is no sweep {folder.name!r} in {folder.parent}: run it first")
+        raise SweepError(f"there is no sweep {name!r} in {folder.parent}: run it first")
     state = read_json(path)
     if not state.keys() >= STATE_KEYS:
         raise SweepError(f"{path} is damaged: run the sweep again, which keeps the runs that have ended")
     return state
+
+
+def _keep_state(state: dict[str, Any], folder: Path, study: optuna.Study, place: Place) -> None:
+    if place.shared:
+        patiently(place, lambda: study.set_user_attr("sweep", state | {"started": time.time()}))
+    else:
+        write_json(folder / "sweep.json", state)
+
+
+def _records_of(trial: FrozenTrial, folder: Path) -> list[Record]:
+    """The records of a trial's runs: from a shared study, or from their folders."""
+    if "records" in trial.user_attrs:
+        return trial.user_attrs["records"]
+    return [record for name in trial.user_attrs["runs"] if (record := record_of(folder / name))]
 
 
 @contextmanager
@@ -310,47 +413,55 @@ def agent(file: str | Path) -> Record:
     return run_configurations([params], sweep=folder.as_posix(), workers=1)[0]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Hyper-parameter sweeps in W&B's format, without an account.")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("run", help="run a sweep file, or go on with it")
     command.add_argument("file", help="YAML or JSON in W&B's format")
-    command.add_argument("--count", type=int, help="runs in all (default: the file's run_cap; a grid's: every point)")
+    command.add_argument("--count", type=int, help="configurations in all (default: run_cap; a grid's: every point)")
     command.add_argument("--workers", type=int, default=2, help="runs side by side (default: 2)")
     command.add_argument("--seed", type=int, default=0, help="seed of the search, not of the networks (default: 0)")
     command.add_argument("--after", nargs="+", default=(), metavar="SWEEP", help="sweeps to learn from, not to repeat")
-    command.add_argument("--timeout", type=float, default=3600, help="seconds that a cell may take (default: 3600)")
-    for name, text in {"status": "how far a sweep is", "best": "its best run", "table": "all its runs"}.items():
+    command.add_argument("--timeout", type=float, default=3600, help="seconds that a run may take (default: 3600)")
+    keep = f"best runs whose notebook and weights are kept, and as many failures (default: {KEEP})"
+    command.add_argument("--keep", type=int, default=KEEP, help=keep)
+    command.add_argument("--keep-all", dest="keep", action="store_const", const=None, help="keep them of every run")
+    command.add_argument("--reuse", action="store_true", help="take over what another sweep has run already")
+    command.add_argument("--notebook", default=NOTEBOOK, help="the one that trains (default: notebooks/03_train.ipynb)")
+    texts = {"resume": "go on as it was last started", "status": "how far a sweep is", "best": "its best run"}
+    for name, text in (texts | {"table": "all its runs"}).items():
         command = commands.add_parser(name, help=text)
         command.add_argument("sweep", help="the sweep's name")
-        if name == "table":
-            command.add_argument("--csv", metavar="FILE", help="write a CSV file instead")
+    command.add_argument("--csv", metavar="FILE", help="write a CSV file instead")
+    for command in list(commands.choices.values()):
+        shared = f"a PostgreSQL database that machines share, postgresql://user@host/database (default: ${STORAGE})"
+        command.add_argument("--storage", default=os.environ.get(STORAGE) or None, help=shared)
     commands.add_parser("agent", help="one run, for W&B's agent").add_argument("file", help="JSON file of parameters")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = vars(_parser().parse_args(arguments))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a terminal that lacks a character must not end a sweep
+    place = {"storage": options.pop("storage", None)}
     try:
-        match options.command:
+        match options.pop("command"):
             case "run":
-                run(
-                    options.file,
-                    options.count,
-                    options.workers,
-                    seed=options.seed,
-                    after=options.after,
-                    timeout=options.timeout,
-                )
+                run(options.pop("file"), **options, **place)
+            case "resume":
+                resume(options["sweep"], **place)
             case "status":
-                print(status(options.sweep))
+                print(status(options["sweep"], **place))
             case "best":
-                print(json.dumps(best(options.sweep), indent=1))
-            case "table" if options.csv:
-                table(options.sweep).to_csv(options.csv, index=False)
+                print(json.dumps(best(options["sweep"], **place), indent=1))
+            case "table" if options["csv"]:
+                table(options["sweep"], **place).to_csv(options["csv"], index=False)
             case "table":
-                print(table(options.sweep).to_string())
+                print(table(options["sweep"], **place).to_string())
             case "agent":
-                agent(options.file)
+                agent(options["file"])
     except (SweepError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -14,11 +14,15 @@ from typing import Any
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from stopping import GOALS, Hyperband, hyperband
 from tracking import run_name
 
 Config = dict[str, Any]  # parameters of the notebook by name
 
-SWEEP_KEYS = ("name", "description", "project", "program", "command", "method", "metric", "parameters", "run_cap")
+SWEEP_KEYS = (
+    *("name", "description", "project", "program", "command"),
+    *("method", "metric", "parameters", "run_cap", "early_terminate", "seeds"),  # W&B does not know the last
+)
 METHODS = ("random", "bayes", "grid")
 METRICS = {  # what runs report, and the column of a table (where `loss` is the loss function of the configuration)
     "loss": "trainloss",
@@ -26,7 +30,6 @@ METRICS = {  # what runs report, and the column of a table (where `loss` is the 
     "validationloss": "validationloss",
     "validationaccuracy": "validationaccuracy",
 }
-GOALS = {"maximize": max, "minimize": min}
 DISTRIBUTIONS = ("constant", "categorical", "uniform", "int_uniform", "log_uniform", "log_uniform_values")
 RANGES = DISTRIBUTIONS[2:]
 OTHERS = ("single", "notebooks")  # folders beside those of sweeps
@@ -47,7 +50,10 @@ class Sweep:
     space: dict[str, BaseDistribution]
     run_cap: int | None
     project: str | None  # on W&B
+    seeds: int  # runs of each configuration, with seeds 0, 1, ...; it counts by their mean
+    stopping: Hyperband | None
     definition: Config  # what the file says that decides which runs are made
+    source: Config  # all that it says
 
     @property
     def size(self) -> float:
@@ -72,14 +78,26 @@ def read(source: str | Path | dict) -> Sweep:
     cap, parameters = raw.get("run_cap"), raw.get("parameters")
     if cap is not None and (type(cap) is not int or cap < 1):
         raise SweepError(f"run_cap must be a number of runs, at least 1, not {cap!r}")
+    seeds = raw.get("seeds", 1)
+    if type(seeds) is not int or seeds < 1:
+        raise SweepError(f"seeds must be a number of runs of each configuration, at least 1, not {seeds!r}")
     if not isinstance(parameters, dict) or not parameters:
         raise SweepError(f"parameters must name at least one parameter and its values, not {parameters!r}")
-    space = {key: _distribution(key, entry) for key, entry in parameters.items()}
+    if seeds > 1 and "seed" in parameters:
+        raise SweepError("seeds and the parameter 'seed' say the same thing: leave one of them out")
+    try:
+        stopping = hyperband(raw["early_terminate"]) if raw.get("early_terminate") is not None else None
+    except ValueError as error:
+        raise SweepError(str(error)) from error
+    space = {key: _distribution(key, entry) for key, entry in _flat(parameters).items()}
     continuous = [key for key, distribution in space.items() if choices_of(distribution) is None]
     if raw["method"] == "grid" and continuous:
         raise SweepError(f"method grid needs values to visit, but parameter {continuous[0]!r} is continuous")
     definition = {"method": raw["method"], "metric": metric, "parameters": parameters}
-    return Sweep(name, raw["method"], metric["name"], metric["goal"], space, cap, raw.get("project"), definition)
+    definition |= {key: raw[key] for key in ("seeds", "early_terminate") if raw.get(key) is not None}
+    goal, project = metric["goal"], raw.get("project")
+    said = dict(raw) | {"name": name}
+    return Sweep(name, raw["method"], metric["name"], goal, space, cap, project, seeds, stopping, definition, said)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -105,6 +123,29 @@ def require(names: Iterable[object], known: Iterable[str], what: str) -> None:
             near = difflib.get_close_matches(str(name), known, n=1)
             hint = f"the nearest is {near[0]!r}" if near else f"choose from {', '.join(known)}"
             raise SweepError(f"{name!r} is not {what}: {hint}")
+
+
+def _flat(parameters: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Entries by name; those of nested parameters by `outer.inner`."""
+    found: dict[str, Any] = {}
+    for key, entry in parameters.items():
+        if isinstance(entry, dict) and entry.keys() == {"parameters"} and isinstance(entry["parameters"], dict):
+            found |= _flat(entry["parameters"], f"{above}{key}.")
+        else:
+            found[f"{above}{key}"] = entry
+    return found
+
+
+def nested(params: Config) -> Config:
+    """A configuration in which `outer.inner` is a dictionary's entry, as the notebook and W&B take it."""
+    config: Config = {}
+    for name, value in params.items():
+        *outer, inner = name.split(".")
+        place = config
+        for key in outer:
+            place = place.setdefault(key, {})
+        place[inner] = value
+    return config
 
 
 def _distribution(key: str, entry: Any) -> BaseDistribution:
@@ -158,6 +199,8 @@ def _range(key: str, kind: str | None, low: Any, high: Any) -> BaseDistribution:
 
 def number(value: Any) -> Any:
     """A number that YAML 1.1 takes for a string, such as 1e-05, as the number; anything else as it is."""
+    if isinstance(value, dict):
+        return {key: number(entry) for key, entry in value.items()}
     exponential = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value)
     return float(value) if exponential else value
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import stopping
+
 REPOSITORY = Path(__file__).resolve().parent
 PROJECT = "fashion-mnist-numpy"
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -35,7 +37,7 @@ ABBREVIATIONS = {
 }
 HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part of a configuration
 USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
-ENDED = ("finished", "diverged")  # a run that ended so has its result
+ENDED = ("finished", "diverged", "stopped")  # a run that ended so has its result
 MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # of W&B
 
 
@@ -46,6 +48,7 @@ def runs_root() -> Path:
 
 def run_name(config: Mapping[str, Any]) -> str:
     """A readable name, safe as a file name: equal for equal configurations (ADAM is adam, 0 is 0.0), else different."""
+    config = _flat(config)
     keys = [*ABBREVIATIONS, *sorted(config.keys() - ABBREVIATIONS.keys() - HOUSEKEEPING)]
     shown = [key for key in keys if config.get(key) is not None and config[key] != USUAL.get(key)]
     return "_".join(f"{ABBREVIATIONS.get(key, key)}_{_text(config[key])}" for key in shown)
@@ -99,8 +102,8 @@ def make_way(folder: Path) -> None:
 class Run:
     """A run under way: what it is (`config`, `name`, `folder`) and what has come of it (`status`, `history`, `error`).
 
-    `status` is running, then finished, diverged, failed or interrupted; `history` holds one dictionary an epoch, as
-    `NeuralNetwork.train` yields them.
+    `status` is running, then finished, stopped (early, by its sweep), diverged, failed or interrupted; `history` holds
+    one dictionary an epoch, as `NeuralNetwork.train` yields them.
     """
 
     def __init__(self, config: Mapping[str, Any], folder: str | Path = "", patience: int | None = None) -> None:
@@ -112,6 +115,8 @@ class Run:
         self.error: str | None = None
         self.history: list[dict[str, Any]] = []
         self.wandb: Any = None  # the W&B run, for whoever wants to log more than epochs
+        self.stopped = False  # its sweep has no more use for it
+        self._stops: Any = None  # what says so; None where nobody does
         self._clock = time.monotonic()
         self._fixed = {
             "started": _now(),
@@ -137,6 +142,9 @@ class Run:
             with self.surviving_wandb():
                 self.wandb.log(epoch)
         done, total = epoch["epoch"], self.config.get("max_epochs")
+        if self._stops:
+            with self._surviving_sweep():
+                self.stopped = self._stops(epoch) and not (total and done >= total)
         facts = [f"epoch {done}/{total}" if total else f"epoch {done}", f"loss {epoch['loss']:.4f}"]
         if "validationaccuracy" in epoch:
             facts.append(f"validation accuracy {epoch['validationaccuracy']:.4f}")
@@ -156,7 +164,9 @@ class Run:
 
     @property
     def should_stop(self) -> bool:
-        """Whether the validation accuracy has not risen for `patience` epochs; never without a patience."""
+        """Whether the sweep stops this run early, or the validation accuracy has not risen for `patience` epochs."""
+        if self.stopped:
+            return True
         if self.patience is None or not self.history:
             return False
         accuracies = [epoch["validationaccuracy"] for epoch in self.history]
@@ -176,6 +186,15 @@ class Run:
         except Exception as error:
             self.wandb = None
             print(f"W&B keeps no more of this run ({_sentence(error)}); record.json keeps it all.", flush=True)
+
+    @contextmanager
+    def _surviving_sweep(self) -> Iterator[None]:
+        """Let no trouble with the sweep's database end the run: say what it was, and train to the end."""
+        try:
+            yield
+        except Exception as error:
+            self._stops = None
+            print(f"This run is not stopped early ({_sentence(error)}).", flush=True)
 
     def write(self) -> None:
         """Bring record.json up to date."""
@@ -207,8 +226,10 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
     try:
         with run.surviving_wandb():
             run.wandb = _wandb_run(run, mode)
+        with run._surviving_sweep():
+            run._stops = stopping.watch()
         yield run
-        run.status = "finished"
+        run.status = "stopped" if run.stopped else "finished"
     except FloatingPointError as error:
         run.status, run.error = "diverged", str(error)
         print(error, flush=True)
@@ -252,6 +273,14 @@ def _wandb_run(run: Run, mode: str) -> Any:
 def _sentence(error: Exception) -> str:
     """What an error says first."""
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The entries of nested dictionaries by `outer.inner`."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
 
 
 def _text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 
 import pytest
 
@@ -52,3 +53,35 @@ def groups():
         return [{"params": weights, "weight_decay": weight_decay}, {"params": biases, "weight_decay": 0.0}]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """An empty database of Optuna, to be copied: making one takes longer than most tests that need one."""
+    import optuna
+
+    path = tmp_path_factory.mktemp("database") / "study.db"
+    optuna.storages.RDBStorage(f"sqlite:///{path.as_posix()}")
+    return path
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch, database):
+    """Runs below tmp_path, W&B off, and fingerprints of the notebook alone."""
+    import runner
+
+    (tmp_path / "runs" / "trial").mkdir(parents=True)
+    shutil.copy(database, tmp_path / "runs" / "trial")
+    monkeypatch.setattr(runner, "CODE", [])
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("JOURNAL", str(tmp_path / "journal"))
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """A training notebook that trains nothing."""
+    from sweep_kit import write_notebook
+
+    write_notebook(tmp_path / "03_train.ipynb")
+    return tmp_path / "03_train.ipynb"

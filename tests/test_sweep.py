@@ -4,7 +4,6 @@ import itertools
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,131 +11,16 @@ import time
 from pathlib import Path
 
 import nbformat
-import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from sweep_kit import METRIC, SPACE, Fake, Killed, definition, freeze, journal, kernels, wait_for
 
 import runner
 import study
 import sweep
 import tracking
 
-PARAMETERS = """\
-max_epochs: int = 2  # passes over the training images
-initializer: str = "xavier"  # random, xavier or he
-layers: int = 3  # hidden layers
-num_hidden_neurons: int = 128  # neurons in each of them
-activation: str = "tanh"  # of the hidden layers
-learning_rate: float = 0.001  # size of a step
-weight_decay: float = 0.0  # L2
-optimizer: str = "adam"  # a name
-batch_size: int = 32  # images a step
-loss: str = "cross_entropy"  # a name
-seed: int = 0  # of everything random
-momentum: float = None  # of some optimizers
-validation_fraction: float = 0.1  # set aside
-limit: int = None  # first so many images
-folder: str = ""  # where the run is kept
-draw: bool = True  # figures
-"""
-TRAIN = """\
-import os, sys, time
-import tracking
-
-config = dict(
-    max_epochs=max_epochs, initializer=initializer, layers=layers, num_hidden_neurons=num_hidden_neurons,
-    activation=activation, learning_rate=learning_rate, weight_decay=weight_decay, optimizer=optimizer,
-    batch_size=batch_size, loss=loss, seed=seed, validation_fraction=validation_fraction, limit=limit,
-)
-journal = lambda word: print(word, tracking.run_name(config), file=open(os.environ["JOURNAL"], "a"))
-with tracking.start(config, folder) as run:
-    journal("begin")
-    for epoch in range(1, max_epochs + 1):
-        time.sleep(float(os.environ.get("EPOCH", "0")))
-        if activation == "unknown":
-            raise ValueError("there is no activation 'unknown'")
-        if learning_rate > 1:
-            raise FloatingPointError(f"the loss is not finite in epoch {epoch}")
-        accuracy = 1 - abs(layers - 3) / 10 - learning_rate
-        run.log(dict(epoch=epoch, loss=0.5, accuracy=0.9, validationloss=0.6, validationaccuracy=accuracy, seconds=0.1))
-journal("end")
-"""
-SPACE = {"layers": {"values": [2, 3, 4]}, "activation": {"values": ["TANH", "RELU"]}, "seed": {"values": [0, 1]}}
-METRIC = {"name": "validationaccuracy", "goal": "maximize"}
-
-
-def definition(method="random", parameters=SPACE, **others):
-    return {"name": "trial", "method": method, "metric": METRIC, "parameters": parameters} | others
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    """An empty database of Optuna, to be copied: making one takes longer than most of these tests."""
-    path = tmp_path_factory.mktemp("database") / "study.db"
-    optuna.storages.RDBStorage(f"sqlite:///{path.as_posix()}")
-    return path
-
-
-@pytest.fixture(autouse=True)
-def environment(tmp_path, monkeypatch, database):
-    """Runs below tmp_path, W&B off, and fingerprints of the notebook alone."""
-    (tmp_path / "runs" / "trial").mkdir(parents=True)
-    shutil.copy(database, tmp_path / "runs" / "trial")
-    monkeypatch.setattr(runner, "CODE", [])
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setenv("JOURNAL", str(tmp_path / "journal"))
-
-
-@pytest.fixture
-def notebook(tmp_path):
-    """A training notebook that trains nothing: what it reports follows from its parameters."""
-    cells = [
-        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-        nbformat.v4.new_code_cell(TRAIN),
-    ]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "03_train.ipynb")
-    return tmp_path / "03_train.ipynb"
-
-
-class Killed(BaseException):
-    """The end of the driver, in tests without kernels."""
-
-
-class Fake:
-    """In the place of papermill and a kernel: notes the parameters and leaves a record at once."""
-
-    def __init__(self, fail=(), diverge=(), killed_after=math.inf):
-        self.ran, self.fail, self.diverge, self.killed_after = [], fail, diverge, killed_after
-
-    def __call__(self, notebook, output, parameters, timeout):
-        parameters = dict(parameters)
-        folder = Path(parameters.pop("folder"))
-        assert parameters.pop("draw") is False
-        if len(self.ran) >= self.killed_after:
-            raise Killed
-        self.ran.append(parameters)
-        output.write_text("executed")
-        if parameters in self.fail:
-            raise ValueError("what went\nwrong")
-        accuracy = 1 - abs(parameters.get("layers", 3) - 3) / 10 - parameters.get("learning_rate", 0)
-        tracking.write_json(
-            folder / "record.json",
-            {
-                "name": folder.name,
-                "status": "diverged" if parameters in self.diverge else "finished",
-                "error": None,
-                "config": parameters,
-                "history": [{"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validationaccuracy": accuracy}],
-                "seconds": 0.1,
-                "fingerprint": runner.fingerprint(notebook),
-            },
-        )
-
-
-def freeze(configs):
-    return {tuple(sorted(config.items())) for config in configs}
+pytestmark = pytest.mark.usefixtures("place")
 
 
 # --- what a file may say ---
@@ -210,7 +94,6 @@ X = "learning_rate"
 @pytest.mark.parametrize(
     ("source", "sentence"),
     [
-        (definition(early_terminate={"type": "hyperband"}), "'early_terminate' is not a supported key of a sweep"),
         (definition(metod="grid"), "'metod' is not a supported key of a sweep: the nearest is 'method'"),
         (definition("baies"), "'baies' is not a supported method: the nearest is 'bayes'"),
         (
@@ -242,7 +125,7 @@ X = "learning_rate"
             "'probabilities' is not a supported key of parameter 'learning_rate'",
         ),
         (
-            definition(parameters={X: {"parameters": {"a": {"value": 1}}}}),
+            definition(parameters={X: {"parameters": {"a": {"value": 1}}, "value": 1}}),
             "'parameters' is not a supported key of parameter 'learning_rate'",
         ),
         (
@@ -412,12 +295,11 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
     assert all(1e-4 <= config["learning_rate"] <= 1e-1 for config in whole)
 
 
-def test_random_draws_are_uniform_over_the_product(notebook):
+def test_random_draws_are_uniform_over_the_product(notebook, tmp_path):
     plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), runner.Notebook(notebook)
-    seen, drawn = set(), []
-    for config in itertools.islice(study.Search(plan, optuna.create_study(), 0, book, [], 2)._new(seen), 200):
-        seen.add(book.run_name(config))
-        drawn.append(config["seed"])
+    place = study.File(tmp_path / "runs" / "trial")
+    search = study.Search(plan, place.open("one", "maximize"), place, 0, book, [], 2, lambda configs: None)
+    drawn = [job.configs[0]["seed"] for job in itertools.islice(search.jobs(200), 200)]
     assert len(set(drawn)) == 200
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
 
@@ -430,14 +312,15 @@ def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(noteb
     def sequence(folder, slow, *stages, workers=3):
         fake, started = Fake(), itertools.count()
 
-        def execute(notebook, output, parameters, timeout):
+        def execute(*arguments):
             time.sleep(0.25 if next(started) % 4 == slow else 0.01)
-            fake(notebook, output, parameters, timeout)
+            fake(*arguments)
 
         root = tmp_path / folder
         for count, number in stages or [(25, workers)]:
             sweep.run(definition("bayes", parameters), count, number, notebook=notebook, root=root, execute=execute)
-        return [trial.params["learning_rate"] for trial in sweep._study("trial", root).get_trials(deepcopy=False)]
+        trials = sweep._study("trial", root, None).get_trials(deepcopy=False)
+        return [trial.params["learning_rate"] for trial in trials]
 
     first = sequence("first", 0)
     assert len(first) == 25
@@ -704,6 +587,146 @@ def test_a_second_driver_of_a_sweep_is_refused(notebook):
     assert len(sweep.run(definition(), 3, workers=1, notebook=notebook, execute=Nested())) == 3
 
 
+# --- seeds, early termination, what is kept ---
+
+
+class Seeded(Fake):
+    """Whose accuracy depends on the seed: with layers 4 it is best for one seed, and worse on average."""
+
+    def __call__(self, notebook, output, parameters, timeout, environment):
+        super().__call__(notebook, output, parameters, timeout, environment)
+        path = Path(parameters["folder"]) / "record.json"
+        record = json.loads(path.read_text())
+        if record["status"] == "finished":
+            gain = {(4, 0): 0.5, (4, 1): -0.5, (2, 1): 0.01}.get((parameters["layers"], parameters["seed"]), 0)
+            record["history"][-1]["validationaccuracy"] += gain
+        tracking.write_json(path, record)
+
+
+@pytest.mark.slow
+def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook):
+    fake, plan = Seeded(), definition("grid", {"layers": {"values": [2, 3, 4]}}, seeds=3)
+    table = sweep.run(plan, notebook=notebook, execute=fake)
+    assert freeze(fake.ran) == {(("layers", n), ("seed", seed)) for n in (2, 3, 4) for seed in (0, 1, 2)}
+    assert len(table) == len(fake.ran) == 9
+    assert sweep.best("trial")["config"]["layers"] == 3  # 1.0 on average; 4 has 1.4 with its best seed, 0.9 on average
+    values = {trial.params["layers"]: trial.value for trial in sweep._study("trial", None, None).get_trials()}
+    assert values == pytest.approx({2: 0.9 + 0.01 / 3, 3: 1.0, 4: 0.9})
+    assert sweep.status("trial").startswith(
+        "trial: 9 of 9 runs (9 finished); best validationaccuracy 1.0000 (mean of 3"
+    )
+    sweep.run(plan, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 9
+
+
+@pytest.mark.slow
+def test_a_seed_that_fails_spares_the_others_and_the_rest_is_made_up_for(notebook):
+    plan, bad = definition("grid", {"layers": {"values": [2, 3]}}, seeds=3), {"layers": 2, "seed": 1}
+    fake = Seeded(fail=[bad])
+    table = sweep.run(plan, workers=1, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 5
+    assert table.status.value_counts().to_dict() == {"finished": 4, "failed": 1}
+    fake = Seeded()
+    assert set(sweep.run(plan, workers=1, notebook=notebook, execute=fake).status) == {"finished"}
+    assert fake.ran == [bad, {"layers": 2, "seed": 2}]
+
+
+def test_seeds_and_a_parameter_seed_are_refused(notebook):
+    with pytest.raises(sweep.SweepError, match="seeds and the parameter 'seed' say the same thing"):
+        sweep.read(definition(seeds=3))
+    with pytest.raises(sweep.SweepError, match="seeds must be a number of runs of each configuration, at least 1, not"):
+        sweep.read(definition(seeds=0))
+
+
+@pytest.mark.slow
+def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
+    notebook.write_text(notebook.read_text().replace("draw: bool", 'settings: dict = {}  # more\\n",\n    "draw: bool'))
+    inner = {"beta": {"values": [1, 2]}, "deep": {"parameters": {"er": {"value": "x"}}}}
+    fake, plan = Fake(), definition("grid", {"settings": {"parameters": inner}})
+    sweep.run(plan, notebook=notebook, execute=fake)
+    assert fake.ran == [{"settings": {"beta": beta, "deep": {"er": "x"}}} for beta in (1, 2)]
+    assert len({record["name"] for record in sweep.records("trial")}) == 2
+    with pytest.raises(sweep.SweepError, match=r"parameter 'layers.beta' of 03_train.ipynb is of type int, not 1"):
+        sweep.run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
+
+
+@pytest.mark.slow
+def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook):
+    class Weighty(Fake):
+        def __call__(self, notebook, output, parameters, timeout, environment):
+            (Path(parameters["folder"]) / "weights.npz").write_text("weights")
+            super().__call__(notebook, output, parameters, timeout, environment)
+
+    rates = [0.1, 0.2, 0.3, 0.4, 0.5]
+    bad = [{"layers": 2, "learning_rate": rate} for rate in rates[:3]]
+    plan = definition("grid", {"layers": {"values": [2, 3]}, "learning_rate": {"values": rates}})
+    sweep.run(plan, 4, workers=1, keep=2, notebook=notebook, execute=Weighty(fail=bad))
+    sweep.run(plan, workers=1, keep=2, notebook=notebook, execute=Weighty(fail=bad))
+    folders = {record["name"]: sweep.run_folder("trial", record) for record in sweep.records("trial")}
+    assert all((folder / "record.json").exists() for folder in folders.values())
+    full = [record for record in sweep.records("trial") if (folders[record["name"]] / "03_train.ipynb").exists()]
+    kept = {(r["status"], r["config"]["layers"], r["config"]["learning_rate"]) for r in full}
+    assert kept == {("finished", 3, 0.1), ("finished", 3, 0.2), ("failed", 2, 0.2), ("failed", 2, 0.3)}
+    with_weights = {name for name, folder in folders.items() if (folder / "weights.npz").exists()}
+    assert with_weights == {record["name"] for record in full}
+    with pytest.raises(sweep.SweepError, match="keep must be a number of runs, at least 0, not -1"):
+        sweep.run(plan, keep=-1, notebook=notebook, execute=Fake())
+
+
+@pytest.mark.slow
+def test_a_run_on_record_elsewhere_is_taken_over_if_asked_for(notebook):
+    fake = Fake(fail=[{"layers": 4}])
+    sweep.run(definition("grid", {"layers": {"values": [3, 4]}}), notebook=notebook, execute=fake)
+    plan = definition("grid", {"layers": {"values": [2, 3, 4]}}, name="next")
+    again = Fake()
+    sweep.run(plan, reuse=True, notebook=notebook, execute=again)
+    assert again.ran == [{"layers": 2}, {"layers": 4}]  # what failed is no result
+    taken = {record["config"]["layers"]: record.get("taken_from") for record in sweep.records("next")}
+    assert taken == {2: None, 3: "trial", 4: None}
+    assert (sweep.run_folder("next", sweep.best("next")) / "03_train.ipynb").read_text() == "executed"
+    apart = Fake()
+    sweep.run(definition("grid", plan["parameters"], name="third"), notebook=notebook, execute=apart)
+    assert len(apart.ran) == 3  # nobody asked
+    notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
+    changed = Fake()
+    sweep.run(definition("grid", plan["parameters"], name="fourth"), reuse=True, notebook=notebook, execute=changed)
+    assert len(changed.ran) == 3  # that was other code
+
+
+@pytest.mark.slow
+def test_a_sweep_is_resumed_by_its_name(notebook, capsys):
+    killed, fake = Fake(killed_after=2), Fake()
+    with pytest.raises(Killed):
+        sweep.run(definition(), 5, workers=1, seed=7, notebook=notebook, execute=killed)
+    table = sweep.resume("trial")  # with a real kernel, of the notebook that it was started with
+    assert len(table) == 5
+    sweep.run(definition(), 5, workers=1, seed=7, notebook=notebook, execute=fake)
+    assert not fake.ran
+    sweep.run_configurations([{"layers": 2}], notebook=notebook, execute=fake)
+    with pytest.raises(sweep.SweepError, match="'evaluation' holds given configurations"):
+        sweep.resume("evaluation")
+
+
+def test_names_that_the_network_does_not_have_are_refused_before_the_first_run(monkeypatch):
+    monkeypatch.undo()
+    fake = Fake()
+    for parameter, wrong, right in [("optimizer", "ADAMM", "adam"), ("activation", "relo", "relu"), ("loss", "x", "")]:
+        with pytest.raises(sweep.SweepError) as refusal:
+            sweep.run(definition(parameters={parameter: {"values": [wrong]}}), 1, execute=fake)
+        assert f"{wrong.casefold()!r} is not a known {parameter}: " in str(refusal.value)
+        assert f"the nearest is '{right}" in str(refusal.value) or not right
+    assert not fake.ran
+
+
+def test_a_name_that_the_notebook_adds_is_known(notebook):
+    book = nbformat.read(notebook, as_version=4)
+    book.cells[1].source = 'NeuralNetwork.OPTIMIZERS["eve"] = Eve\n' + book.cells[1].source
+    nbformat.write(book, notebook)
+    runner.Notebook(notebook).check({"optimizer": ["EVE", "adam"]})
+    with pytest.raises(sweep.SweepError, match="'evil' is not a known optimizer"):
+        runner.Notebook(notebook).check({"optimizer": ["evil"]})
+
+
 # --- given configurations ---
 
 
@@ -752,7 +775,7 @@ def test_a_table_has_a_row_for_each_run(notebook):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     table = sweep.run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
     assert {"layers", "activation", "seed", "status", "trainloss", "validationaccuracy"} < set(table.columns)
-    assert list(table.columns[-3:]) == ["seconds", "epochs", "name"]
+    assert list(table.columns[-4:]) == ["seconds", "epochs", "seconds_saved", "name"]
     assert "momentum" not in table.columns
     row = table[table.status == "failed"].iloc[0]
     assert row.epochs == 0
@@ -859,25 +882,6 @@ def drive(notebook, plan, timeout=60, **variables):
     return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
-def journal(word):
-    path = Path(os.environ["JOURNAL"])
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [line.split()[1] for line in lines if line.startswith(word)]
-
-
-def wait_for(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
-def kernels(pid):
-    """The processes below a driver, to be asked later whether they are still there."""
-    psutil = pytest.importorskip("psutil")
-    return psutil.Process(pid).children(recursive=True)
-
-
 @pytest.mark.slow
 def test_a_sweep_runs_the_notebook(notebook, capfd):
     parameters = {
@@ -915,6 +919,32 @@ def test_what_a_kernel_says_at_its_end_is_kept_beside_the_runs(notebook, capfd):
 
 
 @pytest.mark.slow
+def test_a_run_whose_kernel_dies_is_tried_again(notebook):
+    book, mark = nbformat.read(notebook, as_version=4), "died = os.path.join(folder, 'died')\n"
+    die = "if layers == 2 and not os.path.exists(died):\n    open(died, 'x')\n    os.kill(os.getpid(), 9)\n"
+    book.cells[1].source = "import os\n" + mark + die + book.cells[1].source
+    nbformat.write(book, notebook)
+    table = sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook)
+    assert set(table.status) == {"finished"}
+
+
+@pytest.mark.slow
+def test_hyperband_really_stops_runs_after_an_epoch(notebook):
+    rates, rule = [0.1, 0.2, 0.5, 0.6, 0.0], {"type": "hyperband", "min_iter": 2, "eta": 2}
+    parameters = {"learning_rate": {"values": rates}, "max_epochs": {"value": 6}, "layers": {"value": 3}}
+    plan = definition("grid", parameters, early_terminate=rule)
+    table = sweep.run(plan, workers=1, notebook=notebook).set_index("learning_rate")
+    # Each is among the better half of those before it, or ends at epoch 2.
+    assert table.status.to_dict() == {0.1: "finished", 0.2: "finished", 0.5: "stopped", 0.6: "stopped", 0.0: "finished"}
+    assert table.epochs.to_dict() == {0.1: 6, 0.2: 6, 0.5: 2, 0.6: 2, 0.0: 6}
+    assert table.seconds_saved.to_dict() == pytest.approx({0.1: 0, 0.2: 0, 0.5: 0.4, 0.6: 0.4, 0.0: 0})
+    assert "3 finished, 2 stopped); stopping early saved about 0.8 s; best" in sweep.status("trial")
+    assert len(journal("begin")) == 5
+    sweep.run(plan, workers=1, notebook=notebook)
+    assert len(journal("begin")) == 5  # what was stopped has its result
+
+
+@pytest.mark.slow
 def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     source = notebook.read_text()
     notebook.write_text(source.replace('os.environ.get(\\"EPOCH\\", \\"0\\")', '\\"100\\" if layers == 2 else \\"0\\"'))
@@ -922,7 +952,7 @@ def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     table = sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), timeout=2.5, notebook=notebook)
     assert dict(zip(table.layers, table.status, strict=True)) == {2: "failed", 3: "finished"}
     errors = [record["error"] for record in sweep.records("trial") if record["status"] == "failed"]
-    assert errors == ["TimeoutError: a cell took longer than 2.5 s"]
+    assert errors == ["TimeoutError: the run took longer than 2.5 s"]
 
 
 @pytest.mark.slow
