@@ -113,8 +113,7 @@ class Notebook:
             raise SweepError(f"parameter {name!r} of {self.path.name} needs a literal as default: {default}") from error
 
     def check(self, values: dict[str, Iterable[Any]]) -> None:
-        """Refuse what can only fail: names that are no parameters, of which papermill would only warn, values of the
-        wrong type, and activations, optimizers and the like that neither the network has nor this notebook adds."""
+        """Refuse names that are no parameters, of which papermill would only warn, and values of the wrong type."""
         require((name.partition(".")[0] for name in values), self.types, f"a parameter of {self.path.name}")
         for name, value in ((name, value) for name, some in values.items() for value in some):
             outer, nested, _ = name.partition(".")
@@ -124,9 +123,13 @@ class Notebook:
                 raise SweepError(
                     f"parameter {name!r} of {self.path.name} is of type {self.types[outer]}, not {value!r}"
                 )
-            known = self._names.get(name, ())
-            if isinstance(value, str) and known and not re.search(rf"\b{re.escape(value)}\b", self._code, re.I):
-                require([value.casefold()], known, f"a known {name}")
+
+    def check_names(self, values: dict[str, Iterable[Any]]) -> None:
+        """Refuse activations, optimizers and the like that neither the network has nor this notebook adds."""
+        for parameter, known in self._names.items():
+            for name in filter(lambda value: isinstance(value, str), values.get(parameter, ())):
+                if not re.search(rf"\b{re.escape(name)}\b", self._code, re.IGNORECASE):
+                    require([name.casefold()], known, f"a known {parameter}")
 
     def run_name(self, params: Config) -> str:
         """The name of the whole configuration: defaults, and `params` in their place."""

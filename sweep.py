@@ -28,6 +28,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 import stopping
+import upload
 from runner import NOTEBOOK, Execute, Job, Notebook, Progress, Record, Runner, digest, record_of, value_of
 from study import LAG, File, Place, Search, Server, ended, patiently
 from sweepfile import GOALS, METRICS, OTHERS, Config, Sweep, SweepError, load, number, read, refuse_name
@@ -136,6 +137,7 @@ def _check(sweep: Sweep, book: Notebook, count: int | None) -> int:
     """The number of configurations that are asked for; refuses a sweep that cannot work with this notebook."""
     values = {key: getattr(d, "choices", None) or (d.low, d.high) for key, d in sweep.space.items()}
     book.check(values)
+    book.check_names(values)
     if sweep.seeds > 1 and "seed" not in book.types:
         raise SweepError(f"{book.path.name} has no parameter 'seed', which seeds: {sweep.seeds} would set")
     fractions = values.get("validation_fraction", [book.defaults.get("validation_fraction")])
@@ -206,6 +208,15 @@ def run_configurations(
         if record["status"] not in ENDED:
             raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")
     return [found[book.run_name(config)][0] for config in configs]
+
+
+def send(name: str, *, delete: bool = False, root: str | Path | None = None) -> int:
+    """Upload a sweep's offline runs to W&B, those that it has not got yet; return how many. See `upload.upload`."""
+    folder = _folder(name, root)
+    if not folder.is_dir():
+        raise SweepError(f"there is no sweep {name!r} in {folder.parent}: run it first")
+    with _alone(folder):  # what is under way is not whole
+        return upload.upload(sorted(path.parent for path in folder.glob("**/record.json")), delete=delete)
 
 
 # --- what there is to read --------------------------------------------------------------------------------------------
@@ -436,6 +447,9 @@ def _parser() -> argparse.ArgumentParser:
     for command in list(commands.choices.values()):
         shared = f"a PostgreSQL database that machines share, postgresql://user@host/database (default: ${STORAGE})"
         command.add_argument("--storage", default=os.environ.get(STORAGE) or None, help=shared)
+    command = commands.add_parser("upload", help="send its offline runs to W&B")
+    command.add_argument("sweep", help="the sweep's name")
+    command.add_argument("--delete", action="store_true", help="delete W&B's own files of a run once it has it")
     commands.add_parser("agent", help="one run, for W&B's agent").add_argument("file", help="JSON file of parameters")
     return parser
 
@@ -460,6 +474,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 table(options["sweep"], **place).to_csv(options["csv"], index=False)
             case "table":
                 print(table(options["sweep"], **place).to_string())
+            case "upload":
+                send(options["sweep"], delete=options["delete"])
             case "agent":
                 agent(options["file"])
     except (SweepError, OSError) as error:

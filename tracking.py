@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -39,6 +39,7 @@ HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part
 USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
 ENDED = ("finished", "diverged", "stopped")  # a run that ended so has its result
 MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # of W&B
+FINISH = 60  # seconds that W&B may take to send what is left when a run has ended
 
 
 def runs_root() -> Path:
@@ -241,8 +242,7 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
         run.write()  # before W&B, which may take its time over the network
         if run.wandb:
             with run.surviving_wandb():
-                run.wandb.summary["status"] = run.status
-                run.wandb.finish(exit_code=0 if run.status in ENDED else 1)
+                _finish(run)
 
 
 def _wandb_run(run: Run, mode: str) -> Any:
@@ -258,16 +258,31 @@ def _wandb_run(run: Run, mode: str) -> Any:
         "name": run.name,
         "config": run.config,
         "dir": run.folder,
-        "settings": wandb.Settings(silent=True, console="off", init_timeout=10, finish_timeout=60),
+        "settings": wandb.Settings(
+            silent=True, console="off", init_timeout=10, finish_timeout=FINISH, finish_timeout_raises=True
+        ),
     }
     if not os.environ.get("WANDB_RUN_ID"):  # below a W&B agent the run exists, with its project and its sweep
         options |= {"project": os.environ.get("WANDB_PROJECT") or PROJECT, "group": run.folder.parent.name}
     try:
         return wandb.init(mode=mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"), **options)
     except wandb.Error as error:
-        where = f"`wandb sync` uploads it later from {run.folder}"
-        print(f"W&B keeps this run offline ({_sentence(error)}); {where}.", flush=True)
+        later = f"`wandb sync {run.folder / 'wandb'}` uploads it later"
+        print(f"W&B keeps this run offline ({_sentence(error)}); {later}.", flush=True)
         return wandb.init(mode="offline", **options)
+
+
+def _finish(run: Run) -> None:
+    """End the W&B run. One that did not arrive in time becomes an offline one, which can be uploaded later."""
+    run.wandb.summary["status"] = run.status
+    try:
+        run.wandb.finish(exit_code=0 if run.status in ENDED else 1)
+    except TimeoutError:
+        folder = Path(run.wandb.settings.sync_dir)
+        with suppress(OSError):
+            folder.rename(folder.with_name(f"offline-{folder.name}"))
+        later = f"`wandb sync {run.folder / 'wandb'}` uploads it later"
+        print(f"W&B has not got all of this run ({FINISH} s were not enough); {later}.", flush=True)
 
 
 def _sentence(error: Exception) -> str:

@@ -10,11 +10,11 @@ import time
 import optuna
 import pytest
 import sqlalchemy
-from postgres import Postgres, programs
-from sweep_kit import Fake, definition, journal, kernels, wait_for
 
 import study
 import sweep
+from postgres import Postgres, programs
+from sweep_kit import Fake, definition, journal, kernels, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import nbformat
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-from sweep_kit import METRIC, SPACE, Fake, Killed, definition, freeze, journal, kernels, wait_for
 
 import runner
 import study
 import sweep
 import tracking
+from sweep_kit import METRIC, SPACE, Fake, Killed, definition, freeze, journal, kernels, wait_for
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -722,9 +722,9 @@ def test_a_name_that_the_notebook_adds_is_known(notebook):
     book = nbformat.read(notebook, as_version=4)
     book.cells[1].source = 'NeuralNetwork.OPTIMIZERS["eve"] = Eve\n' + book.cells[1].source
     nbformat.write(book, notebook)
-    runner.Notebook(notebook).check({"optimizer": ["EVE", "adam"]})
+    runner.Notebook(notebook).check_names({"optimizer": ["EVE", "adam"]})
     with pytest.raises(sweep.SweepError, match="'evil' is not a known optimizer"):
-        runner.Notebook(notebook).check({"optimizer": ["evil"]})
+        runner.Notebook(notebook).check_names({"optimizer": ["evil"]})
 
 
 # --- given configurations ---
@@ -832,7 +832,17 @@ def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 13
 
 
-@pytest.mark.parametrize("arguments", [["status", "none"], ["best", "none"], ["table", "none"], ["run", "none.yaml"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status", "none"],
+        ["best", "none"],
+        ["table", "none"],
+        ["upload", "none"],
+        ["resume", "none"],
+        ["run", "none.yaml"],
+    ],
+)
 def test_a_mistake_on_the_command_line_is_a_sentence_and_exit_1(arguments, capsys):
     assert sweep.main(arguments) == 1
     error = capsys.readouterr().err

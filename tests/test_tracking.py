@@ -328,7 +328,8 @@ def test_wandb_is_online_with_a_key_and_offline_without_unless_told(key, mode, e
     assert options["group"] == "sweep"
     assert options["dir"] == tmp_path / "sweep" / "run"
     assert options["config"] == CONFIG
-    assert options["settings"] == {"silent": True, "console": "off", "init_timeout": 10, "finish_timeout": 60}
+    limits = {"init_timeout": 10, "finish_timeout": 60, "finish_timeout_raises": True}
+    assert options["settings"] == {"silent": True, "console": "off"} | limits
     assert wandb.logged == [EPOCH]
     assert wandb.summary["status"] == "finished"
     assert wandb.exit_code == 0
