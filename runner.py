@@ -37,9 +37,11 @@ from tracking import (
     REPOSITORY,
     THREADS,
     duration,
+    keep_offline,
     make_way,
     read_json,
     run_name,
+    wandb_mode,
     write_json,
 )
 
@@ -247,12 +249,17 @@ class Runner:
         self.workers, self.keep, self.reuse = workers, keep, reuse
         share = str(max(1, _cores() // workers))  # of the cores; more threads than that would get in each other's way
         environment = dict.fromkeys(THREADS, share) | {"FASHION_FINGERPRINT": notebook.fingerprint}
-        if project and not os.environ.get("WANDB_PROJECT"):
-            environment["WANDB_PROJECT"] = project
+        self._project = os.environ.get("WANDB_PROJECT") or project
+        if self._project:
+            environment["WANDB_PROJECT"] = self._project
+        self._offline = wandb_mode() in ("offline", "dryrun")
+        if self._offline:
+            environment["WANDB_MODE"] = "disabled"  # the driver does it for them, at a fraction of the cost
         self._kernels = Kernels(environment, folder / "kernels.log")
         self._execute = execute or self._kernels.execute
         self._stopping = False
         self._thinned: set[str] = set()
+        self._lock = threading.Lock()
 
     def kept(self, configs: list[Config]) -> list[Record] | None:
         """The records of a job that has its result, from this very code; None if it is to run."""
@@ -270,7 +277,9 @@ class Runner:
         record = record_of(folder)
         if record.get("fingerprint") != self.notebook.fingerprint or record["status"] not in ENDED:
             return None
-        self._keep_notebook(folder)  # should the driver have been killed before it did
+        self._settle(
+            folder, record, not (folder / "wandb").exists()
+        )  # should the driver have been killed before it did
         return record
 
     def _taken(self, folder: Path) -> Record | None:
@@ -281,7 +290,9 @@ class Runner:
                 others = shutil.ignore_patterns("record.json", "previous_*", "wandb", "*.tmp")
                 shutil.copytree(path.parent, folder, ignore=others, dirs_exist_ok=True)
                 write_json(folder / "record.json", record | {"taken_from": path.parent.parent.name})
-                return record_of(folder)
+                record = record_of(folder)
+                self._settle(folder, record, new=True)
+                return record
         return None
 
     def run_job(self, job: Job, progress: Progress) -> list[Record]:
@@ -315,7 +326,6 @@ class Runner:
                 if died and not self._stopping and attempt + 1 < ATTEMPTS:
                     continue  # through no fault of the run's, as far as one can know
             break
-        self._keep_notebook(folder)
         record = record_of(folder)
         if not error and record.get("status") not in ENDED:
             error = f"{notebook.path.name} must keep its run with tracking.start(config, folder)"
@@ -327,15 +337,23 @@ class Runner:
                 **{"status": "interrupted" if self._stopping else "failed", "error": " ".join(error.split())},
             }
             write_json(folder / "record.json", record)
+        self._settle(folder, record, not self._stopping)
         return record
 
     def _running(self, folder: Path) -> Path:
         """The executed notebook of a run until the run has ended."""
         return folder / f"{self.notebook.path.stem}.running.ipynb"
 
-    def _keep_notebook(self, folder: Path) -> None:
+    def _settle(self, folder: Path, record: Record, new: bool) -> None:
+        """Give the executed notebook its name and, where W&B is offline, a new run its place there."""
         if self._running(folder).exists():
             os.replace(self._running(folder), folder / self.notebook.path.name)
+        if self._offline and new:
+            with self._lock:
+                try:
+                    keep_offline(record, folder, self._project)
+                except Exception as error:  # the record has it all
+                    print(f"W&B does not keep the run {folder.name} ({error}); record.json does", flush=True)
 
     def run_all(
         self, jobs: Iterator[Job | None], progress: Progress, tell: Callable[[Any, list[Record]], object]

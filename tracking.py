@@ -129,6 +129,7 @@ class Run:
             "commit": commit(),
             "threads": {name: os.environ.get(name) for name in THREADS},
             "fingerprint": os.environ.get("FASHION_FINGERPRINT"),  # sweep.py's mark of the code that runs
+            "noted": [],  # which of these entries `note` has added
         }
         make_way(self.folder)
         self.write()
@@ -157,7 +158,7 @@ class Run:
 
     def note(self, **facts: Any) -> None:
         """Put on record, and into W&B's configuration, what is known only now, such as the threads of a network."""
-        self._fixed |= facts
+        self._fixed |= facts | {"noted": sorted({*self._fixed["noted"], *facts})}
         self.write()
         if self.wandb:
             with self.surviving_wandb():
@@ -226,7 +227,7 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
     run = Run(config, folder, patience)
     try:
         with run.surviving_wandb():
-            run.wandb = _wandb_run(run, mode)
+            run.wandb = _wandb_run(run)
         with run._surviving_sweep():
             run._stops = stopping.watch()
         yield run
@@ -245,31 +246,63 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
                 _finish(run)
 
 
-def _wandb_run(run: Run, mode: str) -> Any:
-    """A W&B run in the given mode; without one online where there is a key, else offline. Never a prompt."""
-    if mode == "disabled":
-        return None
-    if not mode:
-        os.environ.pop("WANDB_MODE", None)  # W&B takes an empty one for an error
+def wandb_mode() -> str:
+    """Where W&B keeps runs: what WANDB_MODE says, else online where there is a key, else offline. Never a prompt."""
+    mode = os.environ.get("WANDB_MODE", "")
+    if mode:
+        return mode
+    os.environ.pop("WANDB_MODE", None)  # W&B takes an empty one for an error
     import wandb  # here, since WANDB_MODE=disabled need not wait for it
 
     wandb.setup(wandb.Settings(silent=True))
-    options: dict[str, Any] = {
-        "name": run.name,
-        "config": run.config,
-        "dir": run.folder,
-        "settings": wandb.Settings(
-            silent=True, console="off", init_timeout=10, finish_timeout=FINISH, finish_timeout_raises=True
-        ),
-    }
-    if not os.environ.get("WANDB_RUN_ID"):  # below a W&B agent the run exists, with its project and its sweep
-        options |= {"project": os.environ.get("WANDB_PROJECT") or PROJECT, "group": run.folder.parent.name}
+    return "online" if wandb.login(prompt=False, verify=False) else "offline"
+
+
+def _wandb_run(run: Run) -> Any:
+    """A W&B run, offline if its server cannot be had; None where W&B is disabled."""
+    mode = wandb_mode()
+    if mode == "disabled":
+        return None
+    import wandb
+
+    wandb.setup(wandb.Settings(silent=True))
+    options = _options(run.name, run.config, run.folder)
     try:
-        return wandb.init(mode=mode or ("online" if wandb.login(prompt=False, verify=False) else "offline"), **options)
+        return wandb.init(mode=mode, **options)
     except wandb.Error as error:
         later = f"`wandb sync {run.folder / 'wandb'}` uploads it later"
         print(f"W&B keeps this run offline ({_sentence(error)}); {later}.", flush=True)
         return wandb.init(mode="offline", **options)
+
+
+def _options(name: str, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """What W&B is told of a run."""
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True, console="off", init_timeout=10, finish_timeout=FINISH, finish_timeout_raises=True
+    )
+    options = {"name": name, "config": dict(config), "dir": folder, "settings": settings}
+    if not os.environ.get("WANDB_RUN_ID"):  # below a W&B agent the run exists, with its project and its sweep
+        options |= {"project": os.environ.get("WANDB_PROJECT") or PROJECT, "group": folder.parent.name}
+    return options
+
+
+def keep_offline(record: Mapping[str, Any], folder: Path, project: str | None = None) -> None:
+    """Make a run that has ended an offline run of W&B's in its folder, from its record.
+
+    A sweep's driver does this for its kernels, each of which would spend over a second on W&B's start.
+    """
+    import wandb
+
+    wandb.setup(wandb.Settings(silent=True))
+    config = record["config"] | {key: record[key] for key in record.get("noted", ())}
+    options = _options(record["name"], config, folder) | ({"project": project} if project else {})
+    run = wandb.init(mode="offline", reinit="create_new", **options)
+    for epoch in record["history"]:
+        run.log(epoch)
+    run.summary["status"] = record["status"]
+    run.finish(exit_code=0 if record["status"] in ENDED else 1)
 
 
 def _finish(run: Run) -> None:
