@@ -33,6 +33,8 @@ from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
 
+import lean  # noqa: F401
+
 import nbformat
 import yaml
 from bs4 import BeautifulSoup

@@ -22,6 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import lean  # noqa: F401
+
 import nbformat
 import papermill
 from jupyter_client import AsyncKernelManager

@@ -4,6 +4,8 @@ import importlib
 import os
 import shutil
 
+import lean  # noqa: F401
+
 import pytest
 
 for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is imported, which is after this file
