@@ -121,6 +121,8 @@ def images(
     side = math.isqrt(pictures[0].size)
     columns = min(columns, len(pictures))
     width = side + 2
+    ax.set_yticks(range(len(rows)), rows)
+    ax.figure.draw_without_rendering()  # lays it out, so that its width is known
     line = 0.16 * columns * width / (ax.get_position().width * ax.figure.get_figwidth())  # 0.16 inches, in pixels
     header = 2 + round(line * max((1 + text.count("\n") for text in titles), default=0))  # pixels above a picture
     height = header + side
