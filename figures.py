@@ -209,7 +209,7 @@ def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss
         if records or key == metric:
             epochs, values = [record["epoch"] for record in records], [scale * record[key] for record in records]
             ax.plot(epochs, values, look, markersize=4, label=label)
-    ax.legend()
+    ax.legend(loc="lower right" if metric == "accuracy" else "upper right")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(title=f"Training and validation {metric}", xlabel="epoch", ylabel=f"{metric} ({unit})")
     return ax
@@ -247,7 +247,7 @@ def epoch_times(ax: Axes, history: Sequence[Mapping[str, float]]) -> Axes:
     ax.bar([record["epoch"] for record in history], seconds, width=0.7)
     median = np.median(seconds)
     ax.axhline(median, linestyle="--", color=COLOURS[3], label="median")
-    ax.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="none")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     ax.grid(False, axis="x")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(title=f"An epoch takes {median:.2g} s", xlabel="epoch", ylabel="time (s)")

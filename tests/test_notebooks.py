@@ -136,6 +136,10 @@ def execute(name: str, cwd: Path, env: dict[str, str], **more: str) -> subproces
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
 
 
+def executed(runs: Path, name: str) -> list[nbformat.NotebookNode]:
+    return nbformat.read(runs / "notebooks" / f"{name}.ipynb", as_version=4).cells
+
+
 def link_data(folder: Path, *parts: str) -> Path:
     """A data folder that holds the real files of some parts."""
     if not fashion_mnist.DATA.joinpath("train-images.npy").exists():
@@ -179,3 +183,15 @@ def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_p
 
     report.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
     assert {path.stem for path in (tmp_path / "reports").glob("*.html")} == {*SMALL, "index"}
+
+
+@pytest.mark.slow
+def test_live_curves_are_one_picture_where_a_server_runs_the_notebook_and_none_elsewhere(tmp_path):
+    """The variable is what a Jupyter server tells a kernel; in papermill's hands nothing of it runs."""
+    data = link_data(tmp_path / "data", "train")
+    for watched in ({}, {"JPY_SESSION_NAME": "03_train.ipynb"}):
+        result = execute("03_train", tmp_path, environment(tmp_path / "runs", data) | watched)
+        assert result.returncode == 0, result.stderr + result.stdout
+        [training] = [cell for cell in executed(tmp_path / "runs", "03_train") if cell.id == "training"]
+        alts = [o.metadata["image/png"]["alt"] for o in training.outputs if o.output_type == "display_data"]
+        assert alts == ["Loss and accuracy, up to epoch 2 of 2."] * bool(watched)
