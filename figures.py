@@ -270,15 +270,29 @@ def descent(ax: Axes, grid: ArrayLike, heights: ArrayLike, path: ArrayLike, name
     return ax
 
 
+def lines(ax: Axes, x: ArrayLike, series: Mapping[str, ArrayLike], marker: str = "") -> Axes:
+    """One line a name, its values over x, told apart by colour and dashes."""
+    for k, (name, values) in enumerate(series.items()):
+        look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)], "marker": marker}
+        ax.plot(x, values, linewidth=2, markersize=4 if marker == "o" else None, label=name, **look)
+    if len(series) > 4:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        ax.legend()
+    ax.set(title="Side by side", xlabel="x", ylabel="value")
+    return ax
+
+
 def race(ax: Axes, runs: Mapping[str, Sequence[float]], highlight: Sequence[str] = ()) -> Axes:
     """One line a run, its values at 1, 2, ...; the legend lists the runs from the highest end to the lowest.
 
     Where some runs are to `highlight`, the others are thin and grey.
     """
+    coloured = list(highlight or runs)
     for k, (name, values) in enumerate(runs.items()):
-        look = {"color": COLOURS[k % len(COLOURS)], "linewidth": 2}
-        if highlight and name not in highlight:
-            look = {"color": "0.7", "linewidth": 1}
+        look = {"color": "0.7", "linewidth": 1}
+        if name in coloured:
+            look = {"color": COLOURS[coloured.index(name) % len(COLOURS)], "linewidth": 2}
         ax.plot(np.arange(1, len(values) + 1), values, linestyle=DASHES[k % len(DASHES)], label=name, **look)
     lines = sorted(ax.get_lines(), key=lambda line: -np.append(np.inf, line.get_ydata())[-1])  # empty: on top
     ax.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5))

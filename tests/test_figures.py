@@ -43,6 +43,7 @@ CASES = {
     figures.scatter: (np.arange(12).reshape(6, 2), [0, 0, 1, 1, 2, 2], NAMES),
     figures.activation: ([-1, 0, 1], [-1, 0, 1], [1, 1, 1], "identity"),
     figures.curves: (HISTORY,),
+    figures.lines: ([1, 2, 3], {"relu": [0.1, 0.2, 0.3], "tanh": [3, 2, 1]}),
     figures.epoch_times: ([{"epoch": 1, "seconds": 3.0}, {"epoch": 2, "seconds": 1.0}, {"epoch": 3, "seconds": 1.5}],),
     figures.descent: (GRID, (GRID**2).sum(axis=-1), [[2, 2], [1, 1], [0.5, 0.25]], "adam, η = 0.1"),
     figures.race: ({"sgd": [2.0, 1.9], "adam": [2.0, 0.5], "mgd": [2.0, 1.0], "diverged": []},),
@@ -147,6 +148,15 @@ def test_curves_without_validation_or_any_epoch(ax, history):
     assert legend(ax) == ["training"]
 
 
+def test_lines_run_over_x_each_in_a_look_of_its_own(ax):
+    figures.lines(ax, *CASES[figures.lines], marker="o")
+    relu, tanh = ax.get_lines()
+    assert tanh.get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
+    assert relu.get_linestyle() != tanh.get_linestyle()
+    assert relu.get_color() != tanh.get_color()
+    assert legend(ax) == ["relu", "tanh"]
+
+
 def test_race_lists_the_runs_as_they_end(ax):
     figures.race(ax, *CASES[figures.race])
     assert legend(ax) == ["diverged", "sgd", "mgd", "adam"]
@@ -155,7 +165,7 @@ def test_race_lists_the_runs_as_they_end(ax):
 def test_race_puts_what_is_not_to_highlight_into_grey(ax):
     figures.race(ax, {"sgd": [2.0, 1.9], "adam": [2.0, 0.5]}, highlight=["adam"])
     sgd, adam = ax.get_lines()
-    assert (sgd.get_color(), adam.get_color()) == ("0.7", figures.COLOURS[1])
+    assert (sgd.get_color(), adam.get_color()) == ("0.7", figures.COLOURS[0])
 
 
 def test_epoch_times_say_their_median(ax):

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -9,11 +10,14 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import yaml
 
 import fashion_mnist
 import report
+from activations import ACTIVATIONS
+from nn_core import NeuralNetwork, softmax
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -81,6 +85,34 @@ def test_a_notebook_opens_with_its_story_and_links_to_others_that_exist(path):
         part.split(")")[0] for cell in cells if cell.cell_type == "markdown" for part in cell.source.split("](")[1:]
     }
     assert {link for link in links if link.endswith(".ipynb") and not (path.parent / link).exists()} == set()
+
+
+def test_the_code_beside_the_formulas_is_the_network():
+    """The lines of the table in 02, run in the order of the table, give the loss's gradient."""
+    [table] = [c.source for c in nbformat.read(ROOT / "notebooks/02_model.ipynb", 4).cells if c.id == "batches"]
+    lines = re.findall(r"`([^`]+)` \|$", table, re.MULTILINE)
+    assert len(lines) == 8
+    rng = np.random.default_rng(0)
+    net = NeuralNetwork(inputs=4, layers=2, num_hidden_neurons=3, classes=5, activation="gelu", dtype="float64")
+    net.theta[:] = rng.normal(size=net.theta.size)
+    x, labels, L = rng.normal(size=(6, 4)), np.array([0, 4, 2, 1, 1, 3]), 3
+    g = ACTIVATIONS["gelu"]
+    names = dict(W=net.weights, b=net.biases, g=g.function, g_prime=lambda a: g.gradient(a, g.function(a)), L=L, B=6)
+    names |= dict(softmax=softmax, y=np.eye(5)[labels], a={}, h={0: x}, grad_a={}, grad_W={}, grad_b={})
+    forwards, output, backwards, to_parameters = lines[:2], lines[2:4], lines[4:6], lines[6:]
+    for k in (1, 2, 3):
+        exec("\n".join(forwards), names | {"k": k})
+    exec("\n".join(output), names)
+    for k in (3, 2):
+        exec("\n".join(backwards), names | {"k": k})
+    for k in (1, 2, 3):
+        exec("\n".join(to_parameters), names | {"k": k})
+    net.backpropagate(x, labels)
+    lens = NeuralNetwork(**net.config)
+    lens.theta[:] = net.gradient
+    for k in (1, 2, 3):
+        np.testing.assert_allclose(names["grad_W"][k], lens.weights[k], atol=1e-12)
+        np.testing.assert_allclose(names["grad_b"][k], lens.biases[k], atol=1e-12)
 
 
 # --- Who opens the test images ---
