@@ -7,6 +7,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -46,6 +47,14 @@ SMALL = {  # in the order in which they are run
 }
 
 
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def heading_lines(source: str) -> list[str]:
+    """The headings in a cell of text."""
+    return [line for line in source.splitlines() if re.match("#+ ", line)]
+
+
 def code_cells(path: Path) -> list[str]:
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
 
@@ -57,14 +66,14 @@ def test_there_is_a_small_run_for_each_notebook():
     assert [path.stem for path in NOTEBOOKS] == list(SMALL)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_cells_are_sentences(path):
     lines = [len(source.splitlines()) for source in code_cells(path)]
     assert statistics.median(lines) <= 4
     assert max(lines) <= 20
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_parameters_are_literals_with_type_and_meaning(path):
     cells = nbformat.read(path, as_version=4).cells
     [source] = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
@@ -75,7 +84,7 @@ def test_parameters_are_literals_with_type_and_meaning(path):
     assert all("  # " in line for line in source.splitlines())
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@each_notebook
 def test_a_notebook_opens_with_its_story_and_links_to_others_that_exist(path):
     cells = nbformat.read(path, as_version=4).cells
     assert cells[0].cell_type == "markdown"
@@ -85,6 +94,68 @@ def test_a_notebook_opens_with_its_story_and_links_to_others_that_exist(path):
         part.split(")")[0] for cell in cells if cell.cell_type == "markdown" for part in cell.source.split("](")[1:]
     }
     assert {link for link in links if link.endswith(".ipynb") and not (path.parent / link).exists()} == set()
+
+
+@each_notebook
+def test_prose_stands_between_the_code(path):
+    """Sections open with prose, four cells of code in a row are the most, and text is neither a label nor a lecture."""
+    cells = nbformat.read(path, as_version=4).cells
+    in_a_row = [len(list(group)) for kind, group in groupby(cells, key=lambda c: c.cell_type) if kind == "code"]
+    words = [len(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
+    assert max(in_a_row) <= 4
+    assert 40 <= statistics.median(words) <= 100
+    assert max(words) <= 220
+    assert all(cell.source.strip() for cell in cells)
+
+
+@each_notebook
+def test_tags_are_those_that_a_report_knows(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert {tag for cell in cells for tag in cell.metadata.get("tags", [])} <= report.TAGS
+
+
+@each_notebook
+def test_there_is_nothing_in_the_outputs(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
+
+
+@each_notebook
+def test_parameters_come_first_then_all_imports(path):
+    """Only drawing may be imported later, and under `if draw:` alone, so that a run of a sweep need not wait for it."""
+    first, imports, *others = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert first.metadata.get("tags") == ["parameters"]
+    assert "import " in imports.source
+    for cell in others:
+        statements = ast.parse(cell.source).body
+        always = [s for s in statements if not (isinstance(s, ast.If) and ast.unparse(s.test) == "draw")]
+        assert not any(isinstance(node, ast.Import | ast.ImportFrom) for s in always for node in ast.walk(s))
+
+
+@each_notebook
+def test_headings_are_one_title_and_its_sections(path):
+    markdown = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    levels = [len(line.split()[0]) for source in markdown for line in heading_lines(source)]
+    assert levels[0] == 1
+    assert set(levels[1:]) <= {2, 3}
+
+
+@each_notebook
+def test_it_ends_with_what_was_found_computed_and_leads_on(path):
+    cells = nbformat.read(path, as_version=4).cells
+    [place] = [k for k, cell in enumerate(cells) if cell.id == "findings"]
+    assert "Markdown(" in cells[place].source
+    assert place >= len(cells) - 4
+    assert cells[-1].cell_type == "markdown"
+    for following in NOTEBOOKS[NOTEBOOKS.index(path) + 1 :][:1]:
+        assert f"]({following.name})" in cells[-1].source
+
+
+@each_notebook
+def test_every_figure_that_is_made_is_shown_with_an_alt_text_of_its_own(path):
+    for source in code_cells(path):
+        assert source.count("plt.subplots(") == source.count("figures.show("), source
+        assert "plt.show(" not in source
 
 
 def test_the_code_beside_the_formulas_is_the_network():
