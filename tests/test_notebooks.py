@@ -109,6 +109,13 @@ def test_prose_stands_between_the_code(path):
 
 
 @each_notebook
+def test_code_that_is_shown_fits_its_page_without_scrolling(path):
+    cells = nbformat.read(path, as_version=4).cells
+    shown = [cell.source for cell in cells if "show-code" in cell.metadata.get("tags", [])]
+    assert [line for source in shown for line in source.splitlines() if len(line) > 86] == []
+
+
+@each_notebook
 def test_tags_are_those_that_a_report_knows(path):
     cells = nbformat.read(path, as_version=4).cells
     assert {tag for cell in cells for tag in cell.metadata.get("tags", [])} <= report.TAGS
