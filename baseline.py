@@ -7,6 +7,8 @@ from them (a test compares). So peers are kept, loaded and evaluated like any ot
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -60,7 +62,10 @@ def translate(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def fit(config: Mapping[str, Any], images: ndarray, labels: ndarray) -> NeuralNetwork:
-    """A network of ours with the weights that MLPClassifier finds; uint8 images are scaled to [0, 1], as ours are."""
+    """A network of ours with the weights that MLPClassifier finds; uint8 images are scaled to [0, 1], as ours are.
+
+    Raises ValueError where not every class has an example, since MLPClassifier then leaves it out.
+    """
     from sklearn.exceptions import ConvergenceWarning  # here: what merely loads a peer need not wait for the import
     from sklearn.neural_network import MLPClassifier
 
@@ -68,7 +73,11 @@ def fit(config: Mapping[str, Any], images: ndarray, labels: ndarray) -> NeuralNe
         images = images / np.float32(255)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # it counts on more epochs
         peer = MLPClassifier(**translate(config)).fit(images, labels)
+    if peer.n_iter_ < peer.max_iter:  # it swallows a Ctrl-C, and hands over what it has so far
+        raise KeyboardInterrupt
     net = NeuralNetwork(**config)
+    if len(peer.classes_) < net.config["classes"]:
+        raise ValueError(f"{len(labels)} labels of {len(peer.classes_)} classes: expected {net.config['classes']}.")
     for k, (W, b) in enumerate(zip(peer.coefs_, peer.intercepts_, strict=True), start=1):
         net.weights[k][...], net.biases[k][...] = W.T, b
     return net
@@ -84,17 +93,31 @@ def networks(
     configs = [dict(config) | {"seed": seed} for seed in seeds]
     paths = [_folder(config, limit) / "weights.npz" for config in configs]
     start = time.monotonic()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:  # a kernel has threads: no fork
+    spawn = multiprocessing.get_context("spawn")  # a kernel has threads, which do not survive a fork
+    with ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent) as pool:
         jobs = {
             pool.submit(_train, config, limit, path): config["seed"]
             for config, path in zip(configs, paths, strict=True)
             if not path.exists()
         }
-        for done, job in enumerate(as_completed(jobs), start=1):
-            job.result()
-            spent = duration(time.monotonic() - start)
-            print(f"{done} of {len(jobs)} · scikit-learn with seed {jobs[job]} · {spent}", flush=True)
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                job.result()
+                spent = duration(time.monotonic() - start)
+                print(f"{done} of {len(jobs)} · scikit-learn with seed {jobs[job]} · {spent}", flush=True)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error or a Ctrl-C, nothing new begins
     return [NeuralNetwork.load(path) for path in paths]
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it is gone, even if that was killed."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _train(config: Mapping[str, Any], limit: int | None, path: Path) -> None:

@@ -1,6 +1,11 @@
 """scikit-learn's MLPClassifier is given what our network is given, and what it finds is carried over."""
 
+import os
+import sys
+import time
+
 import numpy as np
+import psutil
 import pytest
 from sklearn.neural_network import MLPClassifier
 
@@ -65,6 +70,46 @@ def test_it_trains_all_the_epochs_that_it_is_given():
     config = CONFIG | {"learning_rate": 1e-9, "max_epochs": 25, "optimizer": "sgd"}
     with pytest.warns(match="Maximum iterations"):
         assert MLPClassifier(**baseline.translate(config)).fit(IMAGES, LABELS).n_iter_ == 25
+
+
+def test_an_interrupted_training_is_no_result(monkeypatch):
+    """MLPClassifier swallows the interrupt and returns as if nothing had been."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
+    with pytest.warns(match="interrupted"), pytest.raises(KeyboardInterrupt):
+        baseline.fit(CONFIG, IMAGES, LABELS)
+
+
+def test_a_class_without_an_example_is_refused():
+    with pytest.raises(ValueError, match="60 labels of 2 classes: expected 3"):
+        baseline.fit(CONFIG, IMAGES, LABELS % 2)
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    """Two trainings that take minutes; seconds after their parent has gone, so have they."""
+    code = "import baseline; baseline.networks(dict(max_epochs=100), [1, 2])"
+    env = os.environ | {"FASHION_RUNS": str(tmp_path)}
+    parent = psutil.Popen([sys.executable, "-c", code], env=env)
+    try:
+        workers = wait_for(lambda: [p for p in parent.children() if "spawn_main" in " ".join(p.cmdline())], 2)
+        wait_for(lambda: [p for p in workers if p.num_threads() > 1], 2)  # each has begun to watch its parent
+    finally:
+        parent.kill()
+        parent.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+
+
+def wait_for(find, n, seconds=60):
+    deadline = time.monotonic() + seconds
+    while len(found := find()) < n:
+        assert time.monotonic() < deadline, f"{len(found)} of {n} after {seconds} s"
+        time.sleep(0.1)
+    return found
 
 
 @pytest.mark.slow

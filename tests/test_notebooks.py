@@ -133,6 +133,7 @@ def test_parameters_come_first_then_all_imports(path):
     first, imports, *others = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     assert first.metadata.get("tags") == ["parameters"]
     assert "import " in imports.source
+    assert not ("draw:" in first.source and re.search("figures|matplotlib", imports.source))
     for cell in others:
         statements = ast.parse(cell.source).body
         always = [s for s in statements if not (isinstance(s, ast.If) and ast.unparse(s.test) == "draw")]
