@@ -101,6 +101,8 @@ $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(
 $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py figures.py requirements.lock | data
 	$(PY) report.py run $<
 $(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb $(RUNS)/notebooks/06_benchmark.ipynb: $(CORE)
+$(RUNS)/notebooks/01_dataset.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: scores.py
+$(RUNS)/notebooks/05_evaluation.ipynb: baseline.py
 $(RUNS)/notebooks/06_benchmark.ipynb: profiling.py $(wildcard $(RUNS)/benchmark.json)
 $(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
 

@@ -3,23 +3,26 @@
 A notebook calls `style()` once, then `fig, ax = plt.subplots()`, one of these functions, and `show(fig, alt=...)`.
 Titles say what is drawn; `ax.set_title` puts the finding in their place. Colours are safe for the colour-blind, and no
 class or run is told by colour alone. Shares and accuracies come in as fractions from 0 to 1, drawn in per cent.
+`Live` draws the curves of a training that is under way.
 """
 
 from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image, display
+from IPython.display import DisplayHandle, Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
+from PIL import Image as Pictures
 
 if TYPE_CHECKING:  # tables come as arguments, so a training run need not wait for the import
     import pandas as pd
@@ -70,10 +73,18 @@ def show(fig: Figure, alt: str) -> None:
     """
     if not alt.strip():
         raise ValueError("figures.show got an empty alt text: say in a sentence what the figure shows")
-    png = io.BytesIO()
-    fig.savefig(png, format="png", dpi=2 * 96, bbox_inches="tight")
+    display(_picture(fig, alt))
+
+
+def _picture(fig: Figure, alt: str) -> Image:
+    """The figure in the 256 colours that fit it best: to the eye the same, in less than half the bytes."""
+    full, small = io.BytesIO(), io.BytesIO()
+    fig.savefig(full, format="png", dpi=2 * 96, bbox_inches="tight")
     plt.close(fig)
-    display(Image(png.getvalue(), retina=True, alt=alt))
+    with Pictures.open(full) as picture:
+        palette = picture.convert("RGB").quantize(256, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE)
+    palette.save(small, "png", optimize=True)
+    return Image(small.getvalue(), retina=True, alt=alt)
 
 
 def bars(ax: Axes, values: Mapping[str, float], xlabel: str, errors: Mapping[str, float] | None = None) -> Axes:
@@ -92,17 +103,26 @@ def bars(ax: Axes, values: Mapping[str, float], xlabel: str, errors: Mapping[str
 
 
 def images(
-    ax: Axes, pictures: ArrayLike, titles: Sequence[str] = (), *, columns: int = 10, rows: Sequence[str] = ()
+    ax: Axes,
+    pictures: ArrayLike,
+    titles: Sequence[str] = (),
+    *,
+    columns: int = 10,
+    rows: Sequence[str] = (),
+    unit: str = "pixel values",
 ) -> Axes:
     """A grid of square pictures (n, side²) or (n, side, side) on one scale; `titles` name each one, `rows` each row.
 
     White is 0 and black the highest value; with negative values (weights, differences) blue is negative, red positive.
+    `unit` is what the values are.
     The width of the ax decides the size, so give the figure height enough: what stays empty is not shown.
     """
     pictures = np.asarray(pictures, dtype=np.float32)
     side = math.isqrt(pictures[0].size)
     columns = min(columns, len(pictures))
     width = side + 2
+    ax.set_yticks(range(len(rows)), rows)
+    ax.figure.draw_without_rendering()  # lays it out, so that its width is known
     line = 0.16 * columns * width / (ax.get_position().width * ax.figure.get_figwidth())  # 0.16 inches, in pixels
     header = 2 + round(line * max((1 + text.count("\n") for text in titles), default=0))  # pixels above a picture
     height = header + side
@@ -116,7 +136,7 @@ def images(
     signed, high = pictures.min() < 0, np.abs(pictures).max()
     ax.imshow(grid, cmap="RdBu_r" if signed else "gray_r", vmin=-high if signed else 0, vmax=high)
     scale = f"from {-high:.3g} (blue) to {high:.3g} (red)" if signed else f"from 0 (white) to {high:.3g} (black)"
-    ax.set(title="Pictures", xlabel=f"pixel values {scale}", xticks=[])
+    ax.set(title="Pictures", xlabel=f"{unit} {scale}", xticks=[])
     ax.set_yticks(header + side / 2 + height * np.arange(len(rows)), rows)
     return _frameless(ax)
 
@@ -151,9 +171,9 @@ def scatter(ax: Axes, points: ArrayLike, labels: ArrayLike, names: Sequence[str]
     """Points (n, 2) in the colour and marker of their class, which is named at its median and in the legend."""
     points, labels = np.asarray(points), np.asarray(labels)
     for k, name in enumerate(names):
-        look = {"color": COLOURS[k], "marker": MARKERS[k], "s": 9, "linewidths": 0, "alpha": 0.45}
+        look = {"color": COLOURS[k], "marker": MARKERS[k], "s": 14, "linewidths": 0, "alpha": 0.6}
         ax.scatter(*points[labels == k].T, label=name, **look)
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2.5)
+    legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
     for handle in legend.legend_handles:
         handle.set_alpha(1)
     ax.set(title="Two-dimensional projection", xlabel="first component", ylabel="second component")
@@ -189,17 +209,91 @@ def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss
         if records or key == metric:
             epochs, values = [record["epoch"] for record in records], [scale * record[key] for record in records]
             ax.plot(epochs, values, look, markersize=4, label=label)
-    ax.legend()
+    ax.legend(loc="lower right" if metric == "accuracy" else "upper right")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(title=f"Training and validation {metric}", xlabel="epoch", ylabel=f"{metric} ({unit})")
     return ax
 
 
-def race(ax: Axes, runs: Mapping[str, Sequence[float]]) -> Axes:
-    """One line a run, its values at 1, 2, ...; the legend lists the runs from the highest end to the lowest."""
+class Live:
+    """The curves of a training under way, drawn again in place after each epoch.
+
+    They appear where somebody may be watching: in a notebook that a Jupyter server runs. In papermill's or nbconvert's
+    hands nothing is drawn. What the notebook keeps is one picture, no widget.
+    """
+
+    def __init__(self, max_epochs: int) -> None:
+        self.max_epochs = max_epochs
+        self._place: DisplayHandle | None = None
+        self._watched = "JPY_SESSION_NAME" in os.environ  # what a server tells the kernels of its notebooks
+
+    def update(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Draw what has been recorded so far, one record an epoch."""
+        if not self._watched:
+            return
+        fig, axes = plt.subplots(1, 2, figsize=(10, 3.6))
+        for ax, metric in zip(axes, ("loss", "accuracy"), strict=True):
+            curves(ax, history, metric).set_xlim(0.5, max(self.max_epochs, 2) + 0.5)
+        picture = _picture(fig, f"Loss and accuracy, up to epoch {len(history)} of {self.max_epochs}.")
+        if self._place is None:
+            self._place = display(picture, display_id=True)
+        else:
+            self._place.update(picture)
+
+
+def epoch_times(ax: Axes, history: Sequence[Mapping[str, float]]) -> Axes:
+    """The seconds that each epoch took, and their median, which the title says."""
+    seconds = [record["seconds"] for record in history]
+    ax.bar([record["epoch"] for record in history], seconds, width=0.7)
+    median = np.median(seconds)
+    ax.axhline(median, linestyle="--", color=COLOURS[3], label="median")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.grid(False, axis="x")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(title=f"An epoch takes {median:.2g} s", xlabel="epoch", ylabel="time (s)")
+    return ax
+
+
+def descent(ax: Axes, grid: ArrayLike, heights: ArrayLike, path: ArrayLike, name: str) -> Axes:
+    """A path (n, 2), a dot a step, over the contours of a surface; a ring is its start, a star the lowest point drawn.
+
+    `grid` (rows, columns, 2) holds points of the plane, `heights` (rows, columns) how high the surface is there.
+    """
+    grid, heights, path = np.asarray(grid), np.asarray(heights), np.asarray(path)
+    levels = np.ptp(heights) * np.linspace(0, 1, 9) ** 2 + heights.min()  # closer together near the lowest point
+    ax.contourf(*np.moveaxis(grid, -1, 0), heights, levels, cmap="Blues", alpha=0.5)
+    ax.plot(*path.T, ".-", color=COLOURS[3], linewidth=1, markersize=5)
+    ax.plot(*path[0], "o", color=COLOURS[3], markerfacecolor="white", markersize=7)
+    ax.plot(*grid.reshape(-1, 2)[heights.argmin()], "*", color="black", markersize=9, zorder=3)
+    ax.grid(False)
+    ax.set(title=name, xlabel="first parameter", ylabel="second parameter")
+    return ax
+
+
+def lines(ax: Axes, x: ArrayLike, series: Mapping[str, ArrayLike], marker: str = "") -> Axes:
+    """One line a name, its values over x, told apart by colour and dashes."""
+    for k, (name, values) in enumerate(series.items()):
+        look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)], "marker": marker}
+        ax.plot(x, values, linewidth=2, markersize=4 if marker == "o" else None, label=name, **look)
+    if len(series) > 4:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        ax.legend()
+    ax.set(title="Side by side", xlabel="x", ylabel="value")
+    return ax
+
+
+def race(ax: Axes, runs: Mapping[str, Sequence[float]], highlight: Sequence[str] = ()) -> Axes:
+    """One line a run, its values at 1, 2, ...; the legend lists the runs from the highest end to the lowest.
+
+    Where some runs are to `highlight`, the others are thin and grey.
+    """
+    coloured = list(highlight or runs)
     for k, (name, values) in enumerate(runs.items()):
-        look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)]}
-        ax.plot(np.arange(1, len(values) + 1), values, linewidth=2, label=name, **look)
+        look = {"color": "0.7", "linewidth": 1}
+        if name in coloured:
+            look = {"color": COLOURS[coloured.index(name) % len(COLOURS)], "linewidth": 2}
+        ax.plot(np.arange(1, len(values) + 1), values, linestyle=DASHES[k % len(DASHES)], label=name, **look)
     lines = sorted(ax.get_lines(), key=lambda line: -np.append(np.inf, line.get_ydata())[-1])  # empty: on top
     ax.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5))
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -317,23 +411,25 @@ def correlation(ax: Axes, table: pd.DataFrame, parameters: Sequence[str]) -> Axe
 # --- Evaluation ---
 
 
-def confusion_matrix(ax: Axes, counts: ArrayLike, names: Sequence[str]) -> Axes:
-    """Counts (classes, classes) of true class by predicted class.
+def confusion_matrix(ax: Axes, counts: ArrayLike, names: Sequence[str], order: Sequence[int] | None = None) -> Axes:
+    """Counts (classes, classes) of true class by predicted class, with their shares of the true class.
 
-    Only the errors are coloured, as shares of their true class; the diagonal says which share is right.
+    Only the errors are coloured, as shares of their true class, and the diagonal is grey, so that what is right does
+    not drown them. `order` says which class stands first, and so on.
     """
-    counts = np.asarray(counts)
+    order = list(range(len(names)) if order is None else order)
+    counts, names = np.asarray(counts)[np.ix_(order, order)], [names[k] for k in order]
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     errors = np.where(np.eye(len(counts), dtype=bool), np.nan, shares)
     picture = ax.imshow(errors, cmap="Blues", vmin=0)
     ax.set_facecolor("0.93")  # shows through the diagonal
     for (row, column), count in np.ndenumerate(counts):
-        look = {"ha": "center", "va": "center", "fontsize": "small"}
-        if row == column:
-            ax.text(column, row, f"{count:,.0f}\n{shares[row, column]:.0f}%", weight="bold", **look)
-        elif count:
-            dark = errors[row, column] > 0.55 * np.nanmax(errors)
-            ax.text(column, row, f"{count:,.0f}", color="white" if dark else "black", **look)
+        share, right = shares[row, column], row == column
+        dark = not right and share > 0.55 * np.nanmax(errors)
+        look = {"color": "white" if dark else "black", "weight": "bold" if right else "normal"}
+        text = f"{count:,.0f}\n{share:.0f}%" if right or share >= 0.95 else f"{count:,.0f}"
+        if count >= 0.5:  # counts may be means
+            ax.text(column, row, text, ha="center", va="center", fontsize="small", **look)
     scale = ax.figure.colorbar(picture, ax=ax, label="errors (% of the true class)", shrink=0.8)
     scale.outline.set_visible(False)
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
@@ -384,13 +480,34 @@ def accuracies(ax: Axes, groups: Mapping[str, Sequence[float]], intervals: Mappi
             text += f"  ({low:.2f} to {high:.2f})"
             ax.hlines(row + 0.12, low, high, color=COLOURS[0], linewidth=3)
         ax.plot(100 * np.asarray(values), [row - 0.12] * len(values), "o", color=COLOURS[1], alpha=0.8, label="a seed")
-        ax.plot(mean, row + 0.12, "D", color=COLOURS[0], label="mean, with its interval")
+        ax.plot(mean, row + 0.12, "D", color=COLOURS[0], label="mean, with its\n95 % interval")
         ax.text(mean, row + 0.22, text, ha="center", va="top", fontsize="small")
     ax.legend(handles=ax.get_lines()[:2], loc="center left", bbox_to_anchor=(1, 0.5))
     ax.margins(x=0.25)
     ax.grid(False, axis="y")
     ax.set_yticks(range(len(groups)), groups)
     ax.set(title="Accuracy, seed by seed", xlabel="test accuracy (%)", ylim=(len(groups) - 0.3, -0.5))
+    return ax
+
+
+def disagreements(ax: Axes, rights: Mapping[str, ArrayLike], names: Sequence[str]) -> Axes:
+    """What only one of two models gets right, class by class: to the left for the first model, to the right the second.
+
+    Classes come in the order of the difference, those in which the second model gains most on top.
+    """
+    (first, left), (second, right) = ((model, np.asarray(counts, dtype=float)) for model, counts in rights.items())
+    order = np.argsort(right - left, kind="stable")
+    for model, counts, colour, hatch in ((first, -left, COLOURS[1], "//"), (second, right, COLOURS[0], "")):
+        look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
+        found = ax.barh([names[k] for k in order], counts[order], height=0.7, label=f"only {model} is right", **look)
+        ax.bar_label(found, [f"{abs(count):,.0f}" for count in counts[order]], padding=3, fontsize="small")
+    ax.axvline(0, color="0.3", linewidth=0.8)
+    ax.margins(x=0.1)
+    ax.grid(False, axis="y")
+    ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_formatter(lambda count, _: f"{abs(count):,.0f}")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    ax.set(title="What only one of the two gets right", xlabel="number of images")
     return ax
 
 

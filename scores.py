@@ -1,5 +1,6 @@
-"""What an evaluation reports: intervals, the confusion of classes, their precision and recall, calibration."""
+"""What an evaluation reports: intervals, what two models disagree on, the confusion of classes, calibration."""
 
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
@@ -26,6 +27,26 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     return (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
 
 
+class McNemar(NamedTuple):
+    """What only the first of two models gets right, what only the second, and how surprising so uneven a split is."""
+
+    only_first: int
+    only_second: int
+    p: float
+
+
+def mcnemar(first: ndarray, second: ndarray) -> McNemar:
+    """Compare two models on the same cases, given which of them each gets right (n,) (McNemar, 1947).
+
+    Only cases on which they differ count. Were neither model better, each of these would fall to either with equal
+    chance. So the two-sided p is that of so many tosses of a fair coin, computed exactly.
+    """
+    only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
+    n, fewer = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(n, k) for k in range(fewer + 1))  # whole numbers of any size
+    return McNemar(only_first, only_second, min(2 * tail / 2**n, 1.0))
+
+
 def confusion(labels: ndarray, predictions: ndarray, classes: int = 10) -> ndarray:
     """Counts (classes, classes) of true class by predicted class."""
     counts = np.zeros((classes, classes), dtype=int)
@@ -41,6 +62,27 @@ def class_scores(counts: ndarray) -> dict[str, ndarray]:
         "recall": right / np.maximum(true, 1),
         "F1": 2 * right / np.maximum(said + true, 1),
     }
+
+
+def side_by_side(counts: ndarray) -> list[int]:
+    """An order of the classes in which those that are confused with each other stand side by side.
+
+    It has the least sum, over all pairs, of the share that is confused times the distance of their places: a minimum
+    linear arrangement, exact by dynamic programming over the sets of classes that stand to the left of a gap (Held and
+    Karp, 1962). It takes 2ⁿ steps: 20 ms for ten classes, too long for twenty.
+    """
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    bond, n = shares + shares.T, len(counts)
+    least = {0: (0.0, ())}  # the classes on the left, as bits -> the least sum, and the order that has it
+    for left in range(1, 2**n):
+        inside = [k for k in range(n) if left >> k & 1]
+        across = bond[inside][:, [k for k in range(n) if not left >> k & 1]].sum()  # a pair pays once at each gap
+        cost, order = min((least[left - 2**k][0], (*least[left - 2**k][1], k)) for k in inside)
+        least[left] = cost + across, order
+    order = least[2**n - 1][1]
+    return list(
+        order if order[0] < order[-1] else order[::-1]
+    )  # of the two directions, the one that is nearer 0, 1, ...
 
 
 class Calibration(NamedTuple):

@@ -1,6 +1,8 @@
 """Each figure draws what it says: the right number of marks at the right values, with title, labels and units."""
 
 import inspect
+import io
+from types import SimpleNamespace
 
 import matplotlib
 
@@ -10,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import figures
 
@@ -31,6 +34,7 @@ TABLE = pd.DataFrame(
 )
 SPEEDS = pd.DataFrame({"peer": ["theirs", "ours"], "median": [3.0, 1.0], "least": [2.5, 0.9], "most": [3.5, 1.2]})
 PARAMETERS = ["optimizer", "layers", "learning_rate", "momentum", "batch_size"]
+GRID = np.stack(np.meshgrid(np.linspace(-3, 3, 7), np.linspace(-2, 2, 5)), axis=-1)
 CASES = {
     figures.bars: ({"first": 3.0, "second": -1.0}, "height (m)"),
     figures.images: (PICTURES, ["a", "b", "c", "d"]),
@@ -39,6 +43,9 @@ CASES = {
     figures.scatter: (np.arange(12).reshape(6, 2), [0, 0, 1, 1, 2, 2], NAMES),
     figures.activation: ([-1, 0, 1], [-1, 0, 1], [1, 1, 1], "identity"),
     figures.curves: (HISTORY,),
+    figures.lines: ([1, 2, 3], {"relu": [0.1, 0.2, 0.3], "tanh": [3, 2, 1]}),
+    figures.epoch_times: ([{"epoch": 1, "seconds": 3.0}, {"epoch": 2, "seconds": 1.0}, {"epoch": 3, "seconds": 1.5}],),
+    figures.descent: (GRID, (GRID**2).sum(axis=-1), [[2, 2], [1, 1], [0.5, 0.25]], "adam, η = 0.1"),
     figures.race: ({"sgd": [2.0, 1.9], "adam": [2.0, 0.5], "mgd": [2.0, 1.0], "diverged": []},),
     figures.best_so_far: (TABLE,),
     figures.parallel_coordinates: (TABLE, PARAMETERS),
@@ -49,6 +56,7 @@ CASES = {
     figures.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
     figures.speeds: (SPEEDS, ["ours"]),
     figures.breakdown: ({"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}},),
+    figures.disagreements: ({"headline": [30, 0, 5], "chosen": [10, 2, 20]}, NAMES),
     figures.accuracies: ({"chosen": [0.88, 0.89], "reported": [0.8808]}, {"chosen": (0.878, 0.892)}),
 }
 
@@ -102,6 +110,11 @@ def test_images_with_negative_values_are_centred_on_white(ax):
     assert ax.get_yticklabels()[0].get_text() == "weights"
 
 
+def test_images_say_what_their_values_are(ax):
+    figures.images(ax, PICTURES, unit="weights")
+    assert ax.get_xlabel() == "weights from 0 (white) to 35 (black)"
+
+
 def test_class_balance_draws_the_counts(ax):
     figures.class_balance(ax, [10, 20, 3000], NAMES)
     assert [bar.get_width() for bar in ax.patches] == [10, 20, 3000]
@@ -135,9 +148,58 @@ def test_curves_without_validation_or_any_epoch(ax, history):
     assert legend(ax) == ["training"]
 
 
+def test_lines_run_over_x_each_in_a_look_of_its_own(ax):
+    figures.lines(ax, *CASES[figures.lines], marker="o")
+    relu, tanh = ax.get_lines()
+    assert tanh.get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
+    assert relu.get_linestyle() != tanh.get_linestyle()
+    assert relu.get_color() != tanh.get_color()
+    assert legend(ax) == ["relu", "tanh"]
+
+
 def test_race_lists_the_runs_as_they_end(ax):
     figures.race(ax, *CASES[figures.race])
     assert legend(ax) == ["diverged", "sgd", "mgd", "adam"]
+
+
+def test_race_puts_what_is_not_to_highlight_into_grey(ax):
+    figures.race(ax, {"sgd": [2.0, 1.9], "adam": [2.0, 0.5]}, highlight=["adam"])
+    sgd, adam = ax.get_lines()
+    assert (sgd.get_color(), adam.get_color()) == ("0.7", figures.COLOURS[0])
+
+
+def test_epoch_times_say_their_median(ax):
+    figures.epoch_times(ax, *CASES[figures.epoch_times])
+    assert [bar.get_height() for bar in ax.patches] == [3.0, 1.0, 1.5]
+    assert ax.get_title(loc="left") == "An epoch takes 1.5 s"
+
+
+def test_descent_shows_every_step_from_the_start_and_where_the_surface_is_lowest(ax):
+    figures.descent(ax, *CASES[figures.descent])
+    path, start, lowest = ax.get_lines()
+    assert path.get_xydata().tolist() == [[2, 2], [1, 1], [0.5, 0.25]]
+    assert start.get_xydata().tolist() == [[2, 2]]
+    assert lowest.get_xydata().tolist() == [[0, 0]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_live_curves_replace_each_other_where_a_server_runs_the_notebook(monkeypatch):
+    shown = []
+    place = SimpleNamespace(update=lambda picture: shown.append(("again", picture)))
+    monkeypatch.setattr(figures, "display", lambda picture, display_id: shown.append(("first", picture)) or place)
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_train.ipynb")
+    live = figures.Live(max_epochs=2)
+    for epoch in (1, 2):
+        live.update(HISTORY[:epoch])
+    assert [how for how, _ in shown] == ["first", "again"]
+    assert [picture.alt for _, picture in shown] == [f"Loss and accuracy, up to epoch {k} of 2." for k in (1, 2)]
+    assert not plt.get_fignums()
+
+
+def test_live_curves_are_not_drawn_where_nobody_watches(monkeypatch):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(figures, "curves", None)  # whoever calls it fails
+    figures.Live(max_epochs=2).update(HISTORY)
 
 
 def test_best_so_far_never_falls_and_keeps_runs_without_accuracy_in_sight(ax):
@@ -191,7 +253,14 @@ def test_confusion_matrix_colours_errors_only(ax):
     figures.confusion_matrix(ax, [[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES)
     errors = ax.images[0].get_array()
     assert np.allclose(errors.filled(-1), [[-1, 20, 0], [10, -1, 0], [40, 10, -1]])
-    assert texts(ax) == ["8\n80%", "2", "1", "9\n90%", "4", "1", "5\n50%"]
+    assert texts(ax) == ["8\n80%", "2\n20%", "1\n10%", "9\n90%", "4\n40%", "1\n10%", "5\n50%"]
+
+
+def test_confusion_matrix_in_an_order_leaves_small_counts_without_share_and_none_unsaid(ax):
+    figures.confusion_matrix(ax, [[991, 8.6, 0.4], [50, 950, 0], [20, 0, 980]], NAMES, order=[1, 0, 2])
+    assert texts(ax) == ["950\n95%", "50\n5%", "9", "991\n99%", "20\n2%", "980\n98%"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Trouser", "T-shirt/top", "Pullover"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Trouser", "T-shirt/top", "Pullover"]
 
 
 def test_class_scores_are_sorted_by_the_last(ax):
@@ -212,6 +281,14 @@ def test_accuracies_show_every_seed_and_the_mean(ax):
     figures.accuracies(ax, *CASES[figures.accuracies])
     assert [len(line.get_xdata()) for line in ax.get_lines()] == [2, 1, 1, 1]  # seeds, mean; seeds, mean
     assert texts(ax) == ["88.50  (87.80 to 89.20)", "88.08"]
+
+
+def test_disagreements_point_to_the_model_that_is_right(ax):
+    figures.disagreements(ax, *CASES[figures.disagreements])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["T-shirt/top", "Trouser", "Pullover"]  # upwards
+    assert [bar.get_width() for bar in ax.patches] == [-30, 0, -5, 10, 2, 20]
+    assert legend(ax) == ["only headline is right", "only chosen is right"]
+    assert texts(ax) == ["30", "0", "5", "10", "2", "20"]
 
 
 def test_speeds_have_their_ranges_and_say_their_medians(ax):
@@ -237,6 +314,19 @@ def test_show_displays_the_alt_text_and_closes_the_figure(ax, monkeypatch):
     assert metadata["image/png"]["alt"] == 'One "empty" ax'
     assert metadata["image/png"]["width"] == pytest.approx(7 * 96, rel=0.1)  # CSS pixels: the file has twice as many
     assert not plt.fignum_exists(ax.figure.number)
+
+
+def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax, monkeypatch):
+    shown, full = [], io.BytesIO()
+    monkeypatch.setattr(figures, "display", shown.append)
+    figures.parallel_coordinates(ax, TABLE, PARAMETERS)
+    ax.figure.savefig(full, dpi=192, bbox_inches="tight")
+    figures.show(ax.figure, alt="Lines in many colours")
+    small = Image.open(io.BytesIO(shown[0].data))
+    difference = np.asarray(small.convert("RGB"), float) - np.asarray(Image.open(full).convert("RGB"), float)
+    assert small.mode == "P"
+    assert abs(difference).mean() < 0.2  # of 255
+    assert len(shown[0].data) < 0.6 * len(full.getvalue())
 
 
 @pytest.mark.parametrize("alt", ["", " \n"])

@@ -1,5 +1,7 @@
 """What an evaluation reports, against scikit-learn, SciPy and cases worked out by hand."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -49,6 +51,34 @@ def test_too_few_or_too_many_seeds_are_refused(n):
 def test_wilsons_interval_is_that_of_scipy(right, n):
     expected = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
     np.testing.assert_allclose(scores.wilson_interval(right / n, n), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("b", "c"), [(7, 2), (2, 7), (5, 5), (0, 6), (0, 0), (430, 371)])
+def test_mcnemar_is_the_binomial_test_of_scipy_on_the_cases_that_differ(b, c):
+    first = np.repeat([True, False, True, False], [b, c, 30, 4])
+    second = np.repeat([False, True, True, False], [b, c, 30, 4])
+    found = scores.mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (b, c)
+    assert found.p == pytest.approx(stats.binomtest(b, b + c).pvalue if b + c else 1, rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_classes_is_the_best_of_all(seed):
+    counts = np.random.default_rng(seed).integers(0, 50, (6, 6))
+    shares = counts / counts.sum(axis=1, keepdims=True)
+
+    def cost(order):
+        pairs = itertools.permutations(range(6), 2)
+        return sum(shares[order[i], order[j]] * abs(i - j) for i, j in pairs)
+
+    best = min(map(cost, itertools.permutations(range(6))))
+    assert cost(scores.side_by_side(counts)) == pytest.approx(best, rel=1e-12)
+
+
+def test_classes_that_are_confused_stand_side_by_side():
+    counts = np.diag([90, 90, 90, 90])
+    counts[0, 3] = counts[3, 0] = counts[1, 2] = 10
+    assert scores.side_by_side(counts) == [0, 3, 1, 2]
 
 
 def test_calibration_of_a_case_worked_out_by_hand():
