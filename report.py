@@ -52,12 +52,19 @@ ROOT = Path(__file__).resolve().parent
 TEMPLATES = ROOT / "templates" / "report"
 PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "wandb")  # whose versions a page states
 RESULT = "05_evaluation"  # the page whose first picture is the README's
-TAGS = {"parameters", "injected-parameters", "hide-input", "show-code"}
+TAGS = {
+    "parameters",
+    "injected-parameters",
+    "hide-input",  # the page leaves its code out
+    "show-code",  # its code is open when the page is
+    "found",  # what it shows opens the page, under "What was found", and stands in its place too
+}
 # Where an output has several forms, the first of these is shown.
 FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
 LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href"}  # attributes that make a browser fetch something
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
+Shown = dict[str, Any]  # {"text"}, {"html"}, or {"image": a data: address, "alt", "width"}
 
 
 class ReportError(RuntimeError):
@@ -168,11 +175,12 @@ class Page:
     """An executed notebook as the templates see it."""
 
     name: str  # 01_dataset
-    title: str
-    lead: Markup  # its first paragraph
+    title: tuple[str, Markup]  # id, text
+    found: list[Shown]  # the result in a sentence and a figure
+    lead: Markup  # the first paragraph of what was found, or else of the page
     headings: Headings  # for the table of contents
-    cells: list[dict[str, Any]]  # {"html"} or {"code", "open", "outputs"}; outputs: {"text"}, {"html"}, {"image", ...}
-    cover: str | None  # its first picture, as a data: address
+    cells: list[dict[str, Any]]  # {"html"} or {"code", "open", "outputs"}
+    cover: Shown | None  # the first picture of what was found, or else of the page
     thumbnail: str | None
     provenance: dict[str, Any]
 
@@ -197,7 +205,7 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
         text = templates.get_template("page.html.j2").render(page=this, before=before, after=after)
         files[reports / f"{this.name}.html"] = text.encode()
     shown = next((this for this in pages if this.name == RESULT), pages[-1])
-    kind, _, picture = (shown.cover or "").partition(",")
+    kind, _, picture = (shown.cover["image"] if shown.cover else "").partition(",")
     if kind == "data:image/png;base64":
         files[reports / "result.png"] = base64.b64decode(picture)
     index = templates.get_template("index.html.j2").render(pages=pages, results=found)
@@ -208,7 +216,7 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     for stale in {*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png")} - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
-        _tell(readme, found)
+        _tell(readme, found, shown.cover["alt"] if shown.cover else "")
     _write(reports / "index.html", index.encode())
     return reports / "index.html"
 
@@ -220,12 +228,13 @@ def _write(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _tell(readme: Path, found: Mapping[str, Mapping[str, Any]]) -> None:
+def _tell(readme: Path, found: Mapping[str, Mapping[str, Any]], alt: str) -> None:
     """Put the results, a table and a picture, between the markers of the README; without markers it stays as it is."""
     rows = [("Result", "Value", "Note"), ("---", "---", "---")]
     rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
     table = "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in row)} |" for row in rows)
-    section = f"\n\n{table}\n\n![Test accuracy of both configurations, seed by seed](reports/result.png)\n\n"
+    alt = re.sub(r"([\[\]])|\s+", lambda found: f"\\{found[1]}" if found[1] else " ", alt)  # so that it stays one
+    section = f"\n\n{table}\n\n![{alt}](reports/result.png)\n\n"
     old = readme.read_text(encoding="utf-8")
     new = re.sub("(?<=<!-- results -->).*?(?=<!-- /results -->)", lambda _: section, old, count=1, flags=re.DOTALL)
     if new != old:
@@ -258,16 +267,20 @@ def page(path: Path) -> Page:
             raise ReportError(f"{path}, cell {number} ({line}): {error}") from error
     if not headings:
         raise ReportError(f"{path} has no heading: its first cell gives the title, as in # Title")
-    first = BeautifulSoup("".join(cell.get("html", "") for cell in cells), "html.parser").p
-    images = [output["image"] for cell in cells for output in cell.get("outputs", ()) if "image" in output]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    found = [output for cell in cells if cell.get("found") for output in cell["outputs"]]
+    texts = [shown["html"] for shown in [*found, *cells] if "html" in shown]
+    first = BeautifulSoup("".join(texts), "html.parser").find(["p", "li"])
+    cover = next((output for output in [*found, *outputs] if "image" in output), None)
     return Page(
         name=path.stem,
-        title=_plain(headings[0][2]),
+        title=headings[0][1:],
+        found=found,
         lead=_unlinked(first.decode_contents().removeprefix("<strong>Goal.</strong> ")) if first else Markup(""),
         headings=[(level, quote(anchor), text) for level, anchor, text in headings if level in (2, 3)],
         cells=cells,
-        cover=images[0] if images else None,
-        thumbnail=_thumbnail(images[0]) if images else None,
+        cover=cover,
+        thumbnail=_thumbnail(cover["image"]) if cover else None,
         provenance=notebook.metadata["provenance"],
     )
 
@@ -278,15 +291,20 @@ def _cell(cell: nbformat.NotebookNode, headings: Headings) -> dict[str, Any]:
         raise ReportError(f"unknown tag {', '.join(sorted(unknown))}; there are {', '.join(sorted(TAGS))}")
     markdown = MarkdownWithMath(_Renderer(headings, cell.get("attachments", {})), block=_BlockParser())
     if cell.cell_type == "markdown":
+        if "found" in tags:
+            raise ReportError("found is a tag of code cells: what was found is computed, as in display(Markdown(...))")
         return {"html": _tidy(markdown.render(cell.source))}
     if cell.cell_type != "code" or not cell.source.strip():
         return {}
     code = None if "hide-input" in tags else Markup(Highlight2HTML(pygments_lexer="ipython3")(cell.source))
+    above = len(headings)
     outputs = [shown for output in cell.outputs if (shown := _output(output, markdown))]
-    return {"code": code, "open": "show-code" in tags, "outputs": outputs}
+    if "found" in tags and (not outputs or len(headings) > above):
+        raise ReportError("what was found is a sentence and a figure: it cannot be empty or hold a heading")
+    return {"code": code, "open": "show-code" in tags, "outputs": outputs, "found": "found" in tags}
 
 
-def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> dict[str, Any] | None:
+def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> Shown | None:
     if output.output_type == "error":
         raise ReportError(f"it ended with {output.ename}")
     if output.output_type == "stream":  # what goes to stderr, bars and warnings, is for the terminal
@@ -345,7 +363,9 @@ class _Renderer(IPythonRenderer):
         while any(anchor == taken for _, taken, _ in self.headings):
             anchor += "-"
         self.headings.append((level, anchor, _unlinked(text)))
-        link = f'<a class="anchor" href="#{quote(anchor)}" aria-label="Link to this section">#</a>' if level > 1 else ""
+        if level == 1:
+            return ""  # the template puts the title above everything else
+        link = f'<a class="anchor" href="#{quote(anchor)}" aria-label="Link to this section">#</a>'
         return f'<h{level} id="{html.escape(anchor)}">{text}{link}</h{level}>\n'
 
     def inline_math(self, body: str) -> str:

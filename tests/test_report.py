@@ -199,6 +199,31 @@ def test_show_code_keeps_it_open(root, executed):
     assert [fold.has_attr("open") for fold in build(root).select("main details")] == [False, True]
 
 
+def test_what_was_found_opens_the_page_and_the_index_and_stands_in_its_place(root, executed):
+    sentence = new_output("display_data", data={"text/markdown": "**Found.** $x$ is [high](02_model.ipynb)."})
+    later = figure(**{"image/png": {"alt": "The result"}})
+    executed(
+        "# One $y$\n\n**Goal.** Look.",
+        code("early()", figure(**{"image/png": {"alt": "Something"}})),
+        "## The end",
+        code("say()", sentence, later, tags=["found"]),
+    )
+    executed("# Two", name="02_model")
+    page = build(root)
+    main = page.find("main")
+    assert [tag.name for tag in main.find_all(recursive=False)][:3] == ["h1", "section", "p"]
+    assert main.h1.find("math").get_text() == "y"
+    opening = main.select_one(".found")
+    assert opening.h2.get_text() == "What was found"
+    assert opening.select_one(".output").get_text().strip() == "Found. x is high."
+    assert opening.select_one(".output a")["href"] == "02_model.html"
+    assert [image["alt"] for image in opening.select("img")] == ["The result"]
+    assert [image["alt"] for image in main.select("img")] == ["The result", "Something", "The result"]
+    assert "say()" not in opening.get_text()
+    assert not build(root, "02_model").select(".found")
+    assert build(root, "index").select_one(".pages p").get_text() == "Found. x is high."
+
+
 def test_tables_have_headers_with_scope_and_links_lead_to_pages(root, executed):
     table = (
         "<style scoped>td {color: red}</style><table border='1' class='dataframe'><thead><tr><th></th><th>T-shirt</th>"
@@ -295,7 +320,7 @@ def test_result_png_is_the_first_picture_of_the_last_page_if_it_is_a_png(root, e
 
 
 def test_readme_shows_the_results_between_its_markers(root, executed):
-    executed("# One")
+    executed("# One", code("plot()", figure(**{"image/png": {"alt": "Seed by seed: [1,\n2]"}})))
     readme, found = root / "README.md", root / "runs" / "results.json"
     empty = "# Title\n\n<!-- results -->\n<!-- /results -->\n\nThe rest, \\1 and all.\n"
     readme.write_text(empty, "utf-8")
@@ -307,7 +332,7 @@ def test_readme_shows_the_results_between_its_markers(root, executed):
     assert filled == (
         "# Title\n\n<!-- results -->\n\n| Result | Value | Note |\n| --- | --- | --- |\n"
         "| Test accuracy | 88.9 % | a &#124; b \\1 |\n| Hardest | Shirt |  |\n\n"
-        "![Test accuracy of both configurations, seed by seed](reports/result.png)\n\n<!-- /results -->\n\n"
+        "![Seed by seed: \\[1, 2\\]](reports/result.png)\n\n<!-- /results -->\n\n"
         "The rest, \\1 and all.\n"
     )
     before = readme.stat().st_mtime_ns
@@ -365,6 +390,9 @@ def test_what_build_writes_does_not_mark_the_commit(root):
         ("A $\\frac{a}{$", "\\frac{a}{"),
         ("#### Too deep", "heading of level 4"),
         ("# A second title", "heading of level 1"),
+        (code("x = 1", tags=["found"]), "cannot be empty"),
+        (code("f()", new_output("display_data", data={"text/markdown": "## H"}), tags=["found"]), "or hold a heading"),
+        (new_markdown_cell("We found", metadata={"tags": ["found"]}), "a tag of code cells"),
     ],
 )
 def test_what_no_page_may_hold_is_refused_by_cell_and_nothing_is_written(root, executed, capsys, cell, said):
