@@ -35,7 +35,7 @@ from xml.etree import ElementTree
 
 import nbformat
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader
 from jupyter_client import AsyncKernelManager
 from latex2mathml.converter import convert_to_element
@@ -61,6 +61,7 @@ TAGS = {
 }
 # Where an output has several forms, the first of these is shown.
 FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
 LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href"}  # attributes that make a browser fetch something
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
@@ -277,7 +278,7 @@ def page(path: Path) -> Page:
         found=found,
         lead=_unlinked(first.decode_contents().removeprefix("<strong>Goal.</strong> ")) if first else Markup(""),
         headings=[(level, quote(anchor), text) for level, anchor, text in headings if level in (2, 3)],
-        cells=cells,
+        cells=_merged(cells),
         cover=cover,
         thumbnail=_thumbnail(cover["image"]) if cover else None,
         provenance=notebook.metadata["provenance"],
@@ -301,6 +302,18 @@ def _cell(cell: nbformat.NotebookNode, headings: Headings) -> dict[str, Any]:
     if "found" in tags and (not outputs or len(headings) > above):
         raise ReportError("what was found is a sentence and a figure: it cannot be empty or hold a heading")
     return {"code": code, "open": "show-code" in tags, "outputs": outputs, "found": "found" in tags}
+
+
+def _merged(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same cells, but code that shows nothing shares the fold of the code that follows."""
+    merged = [{}]
+    for cell in filter(None, cells):
+        last = merged[-1]
+        if cell.get("code") and last.get("code") and not last["outputs"] and last["open"] == cell["open"]:
+            merged[-1] = cell | {"code": last["code"] + cell["code"]}
+        else:
+            merged.append(cell)
+    return merged[1:]
 
 
 def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> Shown | None:
@@ -434,6 +447,8 @@ def _tidy(markup: str) -> Markup:
     for table in soup.select("table"):
         table.attrs.pop("border", None)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
+        _one_header(table)
+        _mark_numbers(table)
     for header in soup.select("th"):
         header["scope"] = "col" if header.find_parent("thead") else "row"
         if not header.get_text(strip=True):
@@ -441,6 +456,30 @@ def _tidy(markup: str) -> Markup:
     for link in soup.select("a[href]"):
         link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
     return Markup(soup)
+
+
+def _one_header(table: Tag) -> None:
+    """Where pandas gives the names of the index a row of their own, put them beside the names of the columns."""
+    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")]
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
+        return
+    pairs = [(above, below) for above, below in zip(*rows, strict=True) if below.get_text(strip=True)]
+    if not any(above.get_text(strip=True) for above, _ in pairs):
+        for above, below in pairs:
+            above.replace_with(below)
+        table.select("thead tr")[1].decompose()
+
+
+def _mark_numbers(table: Tag) -> None:
+    """Mark the columns that hold nothing but numbers, to be set flush right."""
+    head, rows = ([row.find_all(["th", "td"]) for row in table.select(f"{part} tr")] for part in ("thead", "tbody"))
+    if not rows or table.select("[colspan]"):
+        return
+    for k in range(1, min(map(len, [*head[:1], *rows])) + 1):  # from the right, where no cell spans several rows
+        column = [cells[-k] for cells in rows]
+        if all(cell.name == "td" and NUMBER.fullmatch(cell.get_text(strip=True)) for cell in column):
+            for cell in column + [cells[-k] for cells in head[:1]]:
+                cell["class"] = [*cell.get("class", []), "number"]
 
 
 def _unlinked(markup: str) -> Markup:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
+import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -235,6 +236,37 @@ def test_tables_have_headers_with_scope_and_links_lead_to_pages(root, executed):
     assert [(tag.get_text(), tag["scope"]) for tag in main.find_all("th")] == [("T-shirt", "col"), ("0", "row")]
     assert "scroll" in main.find("table").parent["class"]
     assert main.select_one("p a")["href"] == "02_model.html#Why"
+
+
+def test_tables_set_numbers_flush_right_and_name_their_index_beside_the_columns(root, executed):
+    frame = pd.DataFrame({"F1": ["68.1%", "97.5%"], "taken for": ["Coat", "Dress"], "runs": [-3, 1e-4]})
+    frame.index = pd.Index(["Shirt", "Trouser"], name="class")
+    executed(
+        "# One",
+        code("t", new_output("execute_result", data={"text/html": frame.style.to_html()})),
+        code("t", new_output("execute_result", data={"text/html": frame.T.to_html()})),
+    )
+    styled, plain = build(root).select("table")
+    rows = [[cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in styled.select("tr")]
+    assert rows[:2] == [["class", "F1", "taken for", "runs"], ["Shirt", "68.1%", "Coat", "-3.000000"]]
+    assert [cell.get_text() for cell in styled.select("th.number")] == ["F1", "runs"]
+    assert len(styled.select("td.number")) == 4
+    assert not plain.select(".number")
+
+
+def test_code_that_shows_nothing_shares_the_fold_of_what_follows(root, executed):
+    executed(
+        "# One",
+        code("a = 1"),
+        code("b = 2"),
+        code("print(a)", stream("stdout", "1")),
+        code("c = 3"),
+        code("d = 4", tags=["show-code"]),
+        "Text",
+        code("e = 5"),
+    )
+    folds = [[pre.get_text().strip() for pre in fold.select("pre")] for fold in build(root).select("main details")]
+    assert folds == [["a = 1", "b = 2", "print(a)"], ["c = 3"], ["d = 4"], ["e = 5"]]
 
 
 def test_index_shows_the_results_and_every_page(root, executed):
