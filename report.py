@@ -453,6 +453,8 @@ def _tidy(markup: str) -> Markup:
         header["scope"] = "col" if header.find_parent("thead") else "row"
         if not header.get_text(strip=True):
             header.name, header.attrs = "td", {}  # the corner of a table heads nothing
+        for text in header.find_all(string=re.compile("_")):  # a long name may break after each of its words
+            text.replace_with(*BeautifulSoup(html.escape(text).replace("_", "_<wbr/>"), "html.parser").contents)
     for link in soup.select("a[href]"):
         link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
     return Markup(soup)

@@ -1,13 +1,10 @@
 """Reports: notebooks made here, with outputs given, are rendered and the pages are parsed; few start a kernel."""
 
-import html
 import os
 import re
 import shutil
 import subprocess
 import sys
-from base64 import b64encode
-from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
@@ -16,40 +13,12 @@ import nbformat
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
 import report
 import tracking
-
-PROVENANCE = {
-    "commit": "0123456789ab+",
-    "date": "2026-03-01T12:34:56+00:00",
-    "seconds": 7.5,
-    "parameters": {"learning_rate": 0.0001, "seed": 42},
-    "versions": {"numpy": "2.4.6", "python": "3.11.7"},
-    "machine": "Linux, 2 CPUs",
-    "command": "python report.py run notebooks/01_data.ipynb -p seed 42",
-}
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-
-
-def png() -> str:
-    buffer = BytesIO()
-    Image.new("RGB", (1200, 600), "teal").save(buffer, "PNG")
-    return b64encode(buffer.getvalue()).decode()
-
-
-def figure(**metadata):
-    return new_output("display_data", data={"image/png": png(), "text/plain": "<Figure>"}, metadata=metadata)
-
-
-def code(source, *outputs, tags=()):
-    return new_code_cell(source, outputs=list(outputs), metadata={"tags": list(tags)})
-
-
-def stream(name, text):
-    return new_output("stream", name=name, text=text)
+from pages import PROVENANCE, code, figure, png, stream, write
 
 
 @pytest.fixture
@@ -67,12 +36,8 @@ def executed(root):
     """Adds an executed notebook to the project; strings become Markdown cells."""
 
     def add(*cells, name="01_data", provenance=PROVENANCE):
-        cells = [new_markdown_cell(cell) if isinstance(cell, str) else cell for cell in cells]
-        for k, cell in enumerate(cells):
-            cell["id"] = f"cell-{k}"
-        notebook = new_notebook(cells=cells, metadata=KERNEL | ({"provenance": provenance} if provenance else {}))
         for folder in ("notebooks", "runs/notebooks"):
-            nbformat.write(notebook, root / folder / f"{name}.ipynb")
+            write(root / folder / f"{name}.ipynb", *cells, provenance=provenance)
 
     return add
 
@@ -485,7 +450,7 @@ def test_values_are_read_as_yaml(text, value):
     assert type(report._value(text)) is type(value)
 
 
-# --- With a kernel, with a browser ---
+# --- With a kernel ---
 
 
 @pytest.mark.slow
@@ -539,39 +504,3 @@ def test_a_failed_run_is_kept_apart(root, executed, capsys, source, said):
     assert said in message
     assert kept.read_bytes() == before
     assert sorted(path.name for path in kept.parent.iterdir()) == ["01_data.failed.ipynb", "01_data.ipynb"]
-
-
-@pytest.mark.slow
-def test_a_telephone_shows_pages_without_sideways_scrolling_or_errors(root, executed, tmp_path):
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        message = "needs Chromium: install Debian's package chromium"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-
-    def overflow(markup: str) -> int:
-        """Pixels by which `markup` is wider than a frame of 390; a window of Chromium's is never narrower than 500."""
-        frame = tmp_path / "frame.html"
-        frame.write_text(
-            f'<iframe id="frame" width="390" height="800" style="border: 0" srcdoc="{html.escape(markup)}"></iframe>'
-            "<script>onload = () => { const page = frame.contentDocument.documentElement;"
-            "document.title = page.scrollWidth - page.clientWidth; }</script>",
-            encoding="utf-8",
-        )
-        flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-        flags += " --disable-component-update --disable-sync --enable-logging=stderr --dump-dom"
-        command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri()]
-        result = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=60)
-        assert "CONSOLE" not in result.stderr
-        return int(re.search(r"<title>(\d+)</title>", result.stdout)[1])
-
-    assert overflow('<!DOCTYPE html><body style="margin: 0"><div style="width: 600px">wide</div>') == 210
-    table = "<table><tr>" + "<td>a_wide_cell</td>" * 20 + "</tr></table>"
-    executed(
-        "# A title\n\n`" + "a_long_name" * 9 + "`\n\n$$" + " + ".join("abcdefghijklmnop") * 4 + "$$",
-        code("x = '" + "x" * 200 + "'", stream("stdout", "y" * 200), figure(**{"image/png": {"alt": "A"}})),
-        code("t", new_output("execute_result", data={"text/html": table})),
-    )
-    build(root)
-    for name in ("01_data", "index"):
-        markup = (root / "reports" / f"{name}.html").read_text("utf-8").replace("<details ", "<details open ")
-        assert overflow(markup) == 0

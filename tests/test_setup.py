@@ -78,7 +78,7 @@ def imported(sources: Iterable[Path]) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
-    ours = {path.stem for folder in (ROOT, ROOT / "benchmarks") for path in folder.glob("*.py")}
+    ours = {path.stem for folder in (ROOT, ROOT / "benchmarks", ROOT / "tests") for path in folder.glob("*.py")}
     return names - set(sys.stdlib_module_names) - ours
 
 
