@@ -60,12 +60,14 @@ TAGS = {
     "found",  # what it shows opens the page, under "What was found", and stands in its place too
 }
 # Where an output has several forms, the first of these is shown.
-FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+INTERACTIVE = "application/vnd.fashion-mnist.interactive+json"  # what interactive.py displays, beside a picture
+PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+FORMS = ("text/html", "text/markdown", "text/latex", *PICTURES, "text/plain")
 NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
 LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href"}  # attributes that make a browser fetch something
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
-Shown = dict[str, Any]  # {"text"}, {"html"}, or {"image": a data: address, "alt", "width"}
+Shown = dict[str, Any]  # {"text"}, {"html"}, or {"image": a data: address, "alt", "width", "interactive"}
 
 
 class ReportError(RuntimeError):
@@ -183,6 +185,7 @@ class Page:
     cells: list[dict[str, Any]]  # {"html"} or {"code", "open", "outputs"}
     cover: Shown | None  # the first picture of what was found, or else of the page
     thumbnail: str | None
+    interactive: bool  # whether it needs the script of the interactive figures
     provenance: dict[str, Any]
 
 
@@ -281,6 +284,7 @@ def page(path: Path) -> Page:
         cells=_merged(cells),
         cover=cover,
         thumbnail=_thumbnail(cover["image"]) if cover else None,
+        interactive=any(output.get("interactive") for output in outputs),
         provenance=notebook.metadata["provenance"],
     )
 
@@ -323,7 +327,8 @@ def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> Shown 
         return {"text": strip_ansi(output.text)} if output.name == "stdout" else None
     if "application/vnd.jupyter.widget-view+json" in output.data:  # a progress bar, dead without its kernel
         return None
-    form = next((form for form in FORMS if form in output.data), None)
+    live = output.data.get(INTERACTIVE)  # drawn by a script in place of the still picture
+    form = next((form for form in (FORMS if live is None else PICTURES) if form in output.data), None)
     if form is None:
         raise ReportError(f"no page can show an output of {', '.join(output.data)}")
     data, about = output.data[form], output.metadata.get(form, {})
@@ -342,7 +347,7 @@ def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> Shown 
         image = _data_address(_encoded(_picture(image + data), "WEBP", lossless=True))
     else:
         image += "".join(data.split())
-    return {"image": image, "alt": about["alt"], "width": about.get("width")}
+    return {"image": image, "alt": about["alt"], "width": about.get("width"), "interactive": live}
 
 
 def _thumbnail(image: str) -> str:

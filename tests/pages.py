@@ -1,8 +1,10 @@
 """Small executed notebooks, with outputs given, for the tests of the reports."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from unittest.mock import patch
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
@@ -42,6 +44,14 @@ def stream(name: str, text: str) -> nbformat.NotebookNode:
 def shown(**data: str) -> nbformat.NotebookNode:
     """What a cell displays: `shown(html=...)`, `shown(markdown=...)`."""
     return new_output("display_data", data={f"text/{kind}": text for kind, text in data.items()})
+
+
+def displayed(show: Callable, *args, **more) -> nbformat.NotebookNode:
+    """What a function of interactive.py displays."""
+    with patch("interactive.display") as display:
+        show(*args, **more)
+    [call] = display.call_args_list
+    return new_output("display_data", data=call.args[0], metadata=call.kwargs["metadata"])
 
 
 def write(path: Path, *cells, provenance=PROVENANCE) -> None:

@@ -3,17 +3,44 @@
 from importlib.resources import files
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
+import interactive
 import report
-from pages import code, figure, shown, stream, write
+from pages import code, displayed, figure, shown, stream, write
 
 REPORTS = Path(__file__).parents[1] / "reports"
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 WIDE, TABLET, TELEPHONE = (1440, 900), (820, 1180), (390, 844)
 LOOKS = [(size, scheme) for size in (WIDE, TELEPHONE) for scheme in ("light", "dark")]
+IMAGES = np.random.default_rng(0).integers(0, 256, (7, 784), dtype=np.uint8)
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
+
+
+def sweep() -> nbformat.NotebookNode:
+    """Parallel coordinates of eight runs; the deeper, the better, but the last diverged."""
+    table = pd.DataFrame(
+        {
+            "name": [f"run_{k}" for k in range(8)],
+            "layers": [1, 1, 2, 2, 3, 3, 4, 4],
+            "optimizer": ["SGD", "ADAM"] * 4,
+            "validationaccuracy": [0.70, 0.71, 0.80, 0.81, 0.86, 0.87, 0.90, np.nan],
+        }
+    )
+    return displayed(interactive.parallel_coordinates, plt.figure(), "Eight runs", table, ["layers", "optimizer"])
+
+
+def confusion() -> nbformat.NotebookNode:
+    """A confusion matrix of three classes: three shirts are taken for coats, a bag for a shirt."""
+    labels, said = np.array([0, 1, 1, 1, 1, 2, 2]), np.array([0, 0, 0, 0, 1, 1, 2])
+    probabilities = np.full((7, 3), 0.1)
+    probabilities[range(7), said] = [0.9, 0.8, 0.7, 0.6, 0.9, 0.75, 0.9]
+    names = ("Coat", "Shirt", "Bag")
+    return displayed(interactive.confusion, plt.figure(), "Three classes", names, labels, probabilities, IMAGES)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +61,9 @@ def fresh(tmp_path_factory) -> Path:
         code("wide", shown(html=wide.to_html()), shown(html=wide.style.format("{:.1f}").to_html())),
         "## What it prints",
         code("print()", stream("stdout", "y" * 200 + "\n" + "line\n" * 60)),
+        "## It answers",
+        code("interactive.parallel_coordinates()", sweep()),
+        code("interactive.confusion()", confusion()),
         "## Findings",
         code(
             "say()",
@@ -177,7 +207,7 @@ def test_the_reader_s_system_chooses_light_or_dark(opened, fresh):
 def test_by_keyboard_the_whole_page_can_be_reached_and_worked(opened, fresh):
     page = opened(fresh / "01_everything.html", TELEPHONE)
     page.evaluate(SETTLED)
-    wanted = page.locator("a[href], button, summary, [tabindex='0']").evaluate_all(
+    wanted = page.locator("a[href], button:not([tabindex='-1']), select, summary, [tabindex='0']").evaluate_all(
         "all => all.filter(e => e.checkVisibility() && !e.closest('details:not([open]) > :not(summary)')).length"
     )
     seen = set()
@@ -203,24 +233,24 @@ def test_by_keyboard_the_whole_page_can_be_reached_and_worked(opened, fresh):
 
 def test_one_switch_opens_all_code_and_each_fold_opens_by_itself(opened, fresh):
     page = opened(fresh / "01_everything.html")
-    folds, switch = page.locator("details.code"), page.get_by_role("button")
+    folds, switch = page.locator("details.code"), page.locator(".switch")
 
     def state():
         return folds.evaluate_all("all => all.map(fold => fold.open)")
 
     before = state()
-    assert before == [False, True, False, False, False]
+    assert before == [False, True, *[False] * 5]
     folds.first.locator("summary").focus()
     page.keyboard.press("Space")
     assert state() == [True, *before[1:]]
     assert switch.inner_text() == "Show all code"
     switch.focus()
     page.keyboard.press("Enter")
-    assert state() == [True] * 5
+    assert state() == [True] * 7
     page.evaluate(SETTLED)
     assert switch.inner_text() == "Hide all code"
     page.keyboard.press("Enter")
-    assert state() == [False] * 5
+    assert state() == [False] * 7
 
 
 def test_the_contents_follow_the_reader_on_a_wide_screen(opened, fresh):
@@ -249,3 +279,112 @@ def test_from_the_index_to_a_page_and_back(opened, fresh):
     assert page.locator("h1").inner_text().startswith("A title")
     page.get_by_role("link", name="All pages").click()
     assert "88.9 %" in page.locator(".cards").inner_text()
+
+
+# --- Figures that answer ---
+
+
+@pytest.fixture
+def live(opened, fresh):
+    """The page with its interactive figures."""
+    return opened(fresh / "01_everything.html")
+
+
+def kept(page) -> list[str]:
+    return [text.split(" · ")[1] for text in page.locator(".working select option").all_inner_texts()[1:]]
+
+
+def axes(page) -> list[str]:
+    """The names of the axes from left to right."""
+    places = "all => all.map(b => [parseFloat(b.style.left), b.textContent])"
+    return [name for _, name in sorted(page.locator(".stage > button").evaluate_all(places))]
+
+
+def drag(page, x: float, y: float, dx: float, dy: float) -> None:
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=5)
+    page.mouse.up()
+
+
+def test_an_axis_is_brushed_with_the_mouse(live):
+    assert kept(live) == [f"run_{k}" for k in (6, 5, 4, 3, 2, 1, 0, 7)]
+    area = live.locator(".area").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    drag(live, box["x"] + 14, box["y"] + 10, 0, box["height"] / 2 - 10)  # the upper half
+    assert kept(live) == ["run_6", "run_5", "run_4", "run_7"]
+    assert live.locator(".run.off").count() == 4
+    assert live.locator(".said").inner_text().startswith("4 of 8 runs kept, the best with 90.00 %")
+    area.click()
+    assert len(kept(live)) == 8
+
+
+def test_an_axis_is_moved_with_the_mouse(live):
+    assert axes(live) == ["layers", "optimizer", "accuracy (%)"]
+    lines = live.locator(".run").first.get_attribute("d")
+    name = live.get_by_role("button", name="layers, axis 1 of 3")
+    name.scroll_into_view_if_needed()
+    box, last = name.bounding_box(), live.get_by_role("button", name="optimizer").bounding_box()
+    drag(live, box["x"] + 20, box["y"] + 20, last["x"] - box["x"], 0)
+    assert axes(live) == ["optimizer", "layers", "accuracy (%)"]
+    assert live.locator(".run").first.get_attribute("d") != lines
+
+
+def test_a_line_says_its_run_on_hover(live):
+    live.locator(".working svg").scroll_into_view_if_needed()
+    where = live.locator(".run").last.evaluate("""path => {
+        const point = path.getPointAtLength(0.9 * path.getTotalLength());
+        const { left, top } = path.ownerSVGElement.getBoundingClientRect();
+        return [left + point.x, top + point.y]; }""")
+    live.mouse.move(*where)
+    assert live.locator(".tip").inner_text() == "90.00 % · run_6"  # the best is drawn last
+    assert "run_6: 90.00 %; layers 4, optimizer SGD." in live.locator(".said").inner_text()
+    live.mouse.move(5, 5)
+    assert not live.locator(".tip").is_visible()
+
+
+def test_parallel_coordinates_are_worked_by_keyboard(live):
+    name = live.get_by_role("button", name="layers")
+    name.focus()
+    live.keyboard.press("ArrowDown")  # from the top: four layers
+    assert kept(live) == ["run_6", "run_7"]
+    live.keyboard.press("ArrowDown")
+    assert kept(live) == ["run_5", "run_4"]
+    live.keyboard.press("Escape")
+    assert len(kept(live)) == 8
+    live.keyboard.press("ArrowRight")
+    live.keyboard.press("ArrowRight")
+    assert axes(live) == ["optimizer", "accuracy (%)", "layers"]
+    assert name.evaluate("button => button == document.activeElement")
+    live.get_by_role("combobox").focus()
+    live.keyboard.press("ArrowDown")
+    assert live.locator(".run.chosen").count() == 1
+    assert "run_6: 90.00 %" in live.locator(".said").inner_text()
+
+
+def test_a_cell_of_the_confusion_matrix_opens_the_mistakes_behind_it(live):
+    panel, pictures = live.get_by_role("region", name="Mistakes"), live.locator(".mistakes canvas")
+    rows = live.locator(".confusion tbody tr").evaluate_all("all => all.map(r => [...r.cells].map(c => c.textContent))")
+    assert rows == [["Coat", "1", "", ""], ["Shirt", "3", "1", ""], ["Bag", "", "1", "1"]]
+    live.get_by_role("button", name="Shirt taken for Coat: 3 of 4").click()
+    assert panel.locator("li").all_inner_texts() == ["80% sure", "70% sure", "60% sure"]
+    pixels = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, k) => k % 4 == 0)"
+    assert pictures.first.evaluate(pixels) == (255 - IMAGES[1]).tolist()  # white is 0
+    live.keyboard.press("ArrowDown")  # nothing below: no bag is taken for a coat
+    assert live.locator(":focus").get_attribute("aria-label") == "Shirt taken for Coat: 3 of 4"
+    live.get_by_role("button", name="Bag taken for Shirt").focus()
+    live.keyboard.press("Enter")
+    assert panel.locator("p").inner_text() == "Bag taken for Shirt: 1 of 2. The most confident:"
+    assert pictures.count() == 1
+
+
+def test_without_javascript_or_on_paper_the_still_pictures_are_shown(opened, fresh):
+    page = opened(fresh / "01_everything.html", java_script_enabled=False)
+    seen = [image.get_attribute("alt") for image in page.locator(".interactive img").all() if image.is_visible()]
+    assert seen == ["Eight runs", "Three classes"]
+    paper = opened(fresh / "01_everything.html")
+    assert not paper.locator("figure.interactive img").first.is_visible()
+    paper.emulate_media(media="print")
+    assert paper.locator("figure.interactive img").first.is_visible()
+    assert not paper.locator(".working").first.is_visible()
