@@ -102,7 +102,7 @@ $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py figur
 	$(PY) report.py run $<
 $(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb $(RUNS)/notebooks/06_benchmark.ipynb: $(CORE)
 $(RUNS)/notebooks/06_benchmark.ipynb: profiling.py $(wildcard $(RUNS)/benchmark.json)
-$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
+$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep interactive.py
 
 reports/index.html: $(EXECUTED) report.py $(wildcard templates/report/*)
 	$(PY) report.py build
