@@ -104,7 +104,7 @@ $(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb $(RUNS)/notebo
 $(RUNS)/notebooks/01_dataset.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: scores.py
 $(RUNS)/notebooks/05_evaluation.ipynb: baseline.py
 $(RUNS)/notebooks/06_benchmark.ipynb: profiling.py $(wildcard $(RUNS)/benchmark.json)
-$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
+$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep interactive.py
 
 reports/index.html: $(EXECUTED) report.py $(wildcard templates/report/*)
 	$(PY) report.py build

@@ -37,7 +37,7 @@ import lean  # noqa: F401
 
 import nbformat
 import yaml
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from jinja2 import Environment, FileSystemLoader
 from jupyter_client import AsyncKernelManager
 from latex2mathml.converter import convert_to_element
@@ -54,12 +54,22 @@ ROOT = Path(__file__).resolve().parent
 TEMPLATES = ROOT / "templates" / "report"
 PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "wandb")  # whose versions a page states
 RESULT = "05_evaluation"  # the page whose first picture is the README's
-TAGS = {"parameters", "injected-parameters", "hide-input", "show-code"}
+TAGS = {
+    "parameters",
+    "injected-parameters",
+    "hide-input",  # the page leaves its code out
+    "show-code",  # its code is open when the page is
+    "found",  # what it shows opens the page, under "What was found", and stands in its place too
+}
 # Where an output has several forms, the first of these is shown.
-FORMS = ("text/html", "text/markdown", "text/latex", "image/svg+xml", "image/png", "image/jpeg", "text/plain")
+INTERACTIVE = "application/vnd.fashion-mnist.interactive+json"  # what interactive.py displays, beside a picture
+PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+FORMS = ("text/html", "text/markdown", "text/latex", *PICTURES, "text/plain")
+NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
 LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href"}  # attributes that make a browser fetch something
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
+Shown = dict[str, Any]  # {"text"}, {"html"}, or {"image": a data: address, "alt", "width", "interactive"}
 
 
 class ReportError(RuntimeError):
@@ -170,12 +180,14 @@ class Page:
     """An executed notebook as the templates see it."""
 
     name: str  # 01_dataset
-    title: str
-    lead: Markup  # its first paragraph
+    title: tuple[str, Markup]  # id, text
+    found: list[Shown]  # the result in a sentence and a figure
+    lead: Markup  # the first paragraph of what was found, or else of the page
     headings: Headings  # for the table of contents
-    cells: list[dict[str, Any]]  # {"html"} or {"code", "open", "outputs"}; outputs: {"text"}, {"html"}, {"image", ...}
-    cover: str | None  # its first picture, as a data: address
+    cells: list[dict[str, Any]]  # {"html"} or {"code", "open", "outputs"}
+    cover: Shown | None  # the first picture of what was found, or else of the page
     thumbnail: str | None
+    interactive: bool  # whether it needs the script of the interactive figures
     provenance: dict[str, Any]
 
 
@@ -199,9 +211,8 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
         text = templates.get_template("page.html.j2").render(page=this, before=before, after=after)
         files[reports / f"{this.name}.html"] = text.encode()
     shown = next((this for this in pages if this.name == RESULT), pages[-1])
-    kind, _, picture = (shown.cover or "").partition(",")
-    if kind == "data:image/png;base64":
-        files[reports / "result.png"] = base64.b64decode(picture)
+    if shown.cover and not shown.cover["image"].startswith("data:image/svg"):
+        files[reports / "result.png"] = _encoded(_picture(shown.cover["image"]), "PNG", optimize=True)
     index = templates.get_template("index.html.j2").render(pages=pages, results=found)
 
     reports.mkdir(parents=True, exist_ok=True)
@@ -210,7 +221,7 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     for stale in {*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png")} - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
-        _tell(readme, found)
+        _tell(readme, found, shown.cover["alt"] if shown.cover else "")
     _write(reports / "index.html", index.encode())
     return reports / "index.html"
 
@@ -222,12 +233,13 @@ def _write(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _tell(readme: Path, found: Mapping[str, Mapping[str, Any]]) -> None:
+def _tell(readme: Path, found: Mapping[str, Mapping[str, Any]], alt: str) -> None:
     """Put the results, a table and a picture, between the markers of the README; without markers it stays as it is."""
     rows = [("Result", "Value", "Note"), ("---", "---", "---")]
     rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
     table = "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in row)} |" for row in rows)
-    section = f"\n\n{table}\n\n![Test accuracy of both configurations, seed by seed](reports/result.png)\n\n"
+    alt = re.sub(r"([\[\]])|\s+", lambda found: f"\\{found[1]}" if found[1] else " ", alt)  # so that it stays one
+    section = f"\n\n{table}\n\n![{alt}](reports/result.png)\n\n"
     old = readme.read_text(encoding="utf-8")
     new = re.sub("(?<=<!-- results -->).*?(?=<!-- /results -->)", lambda _: section, old, count=1, flags=re.DOTALL)
     if new != old:
@@ -260,16 +272,21 @@ def page(path: Path) -> Page:
             raise ReportError(f"{path}, cell {number} ({line}): {error}") from error
     if not headings:
         raise ReportError(f"{path} has no heading: its first cell gives the title, as in # Title")
-    first = BeautifulSoup("".join(cell.get("html", "") for cell in cells), "html.parser").p
-    images = [output["image"] for cell in cells for output in cell.get("outputs", ()) if "image" in output]
+    outputs = [output for cell in cells for output in cell.get("outputs", ())]
+    found = [output for cell in cells if cell.get("found") for output in cell["outputs"]]
+    texts = [shown["html"] for shown in [*found, *cells] if "html" in shown]
+    first = BeautifulSoup("".join(texts), "html.parser").find(["p", "li"])
+    cover = next((output for output in [*found, *outputs] if "image" in output), None)
     return Page(
         name=path.stem,
-        title=_plain(headings[0][2]),
+        title=headings[0][1:],
+        found=found,
         lead=_unlinked(first.decode_contents().removeprefix("<strong>Goal.</strong> ")) if first else Markup(""),
         headings=[(level, quote(anchor), text) for level, anchor, text in headings if level in (2, 3)],
-        cells=cells,
-        cover=images[0] if images else None,
-        thumbnail=_thumbnail(images[0]) if images else None,
+        cells=_merged(cells),
+        cover=cover,
+        thumbnail=_thumbnail(cover["image"]) if cover else None,
+        interactive=any(output.get("interactive") for output in outputs),
         provenance=notebook.metadata["provenance"],
     )
 
@@ -280,22 +297,40 @@ def _cell(cell: nbformat.NotebookNode, headings: Headings) -> dict[str, Any]:
         raise ReportError(f"unknown tag {', '.join(sorted(unknown))}; there are {', '.join(sorted(TAGS))}")
     markdown = MarkdownWithMath(_Renderer(headings, cell.get("attachments", {})), block=_BlockParser())
     if cell.cell_type == "markdown":
+        if "found" in tags:
+            raise ReportError("found is a tag of code cells: what was found is computed, as in display(Markdown(...))")
         return {"html": _tidy(markdown.render(cell.source))}
     if cell.cell_type != "code" or not cell.source.strip():
         return {}
     code = None if "hide-input" in tags else Markup(Highlight2HTML(pygments_lexer="ipython3")(cell.source))
+    above = len(headings)
     outputs = [shown for output in cell.outputs if (shown := _output(output, markdown))]
-    return {"code": code, "open": "show-code" in tags, "outputs": outputs}
+    if "found" in tags and (not outputs or len(headings) > above):
+        raise ReportError("what was found is a sentence and a figure: it cannot be empty or hold a heading")
+    return {"code": code, "open": "show-code" in tags, "outputs": outputs, "found": "found" in tags}
 
 
-def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> dict[str, Any] | None:
+def _merged(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same cells, but code that shows nothing shares the fold of the code that follows."""
+    merged = [{}]
+    for cell in filter(None, cells):
+        last = merged[-1]
+        if cell.get("code") and last.get("code") and not last["outputs"] and last["open"] == cell["open"]:
+            merged[-1] = cell | {"code": last["code"] + cell["code"]}
+        else:
+            merged.append(cell)
+    return merged[1:]
+
+
+def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> Shown | None:
     if output.output_type == "error":
         raise ReportError(f"it ended with {output.ename}")
     if output.output_type == "stream":  # what goes to stderr, bars and warnings, is for the terminal
         return {"text": strip_ansi(output.text)} if output.name == "stdout" else None
     if "application/vnd.jupyter.widget-view+json" in output.data:  # a progress bar, dead without its kernel
         return None
-    form = next((form for form in FORMS if form in output.data), None)
+    live = output.data.get(INTERACTIVE)  # drawn by a script in place of the still picture
+    form = next((form for form in (FORMS if live is None else PICTURES) if form in output.data), None)
     if form is None:
         raise ReportError(f"no page can show an output of {', '.join(output.data)}")
     data, about = output.data[form], output.metadata.get(form, {})
@@ -307,21 +342,38 @@ def _output(output: nbformat.NotebookNode, markdown: MarkdownWithMath) -> dict[s
         return {"html": _tidy(markdown.render(data))}
     if not about.get("alt"):
         raise ReportError("a figure has no alt text: display it with figures.show(fig, alt=...)")
+    image = f"data:{form};base64,"
     if form == "image/svg+xml":
-        data = base64.b64encode(data.encode()).decode()
-    return {"image": f"data:{form};base64,{''.join(data.split())}", "alt": about["alt"], "width": about.get("width")}
+        image += base64.b64encode(data.encode()).decode()
+    elif form == "image/png":  # WebP has the same pixels in less than half the bytes
+        image = _data_address(_encoded(_picture(image + data), "WEBP", lossless=True))
+    else:
+        image += "".join(data.split())
+    return {"image": image, "alt": about["alt"], "width": about.get("width"), "interactive": live}
 
 
 def _thumbnail(image: str) -> str:
     """A small copy of an image; both are data: addresses."""
-    kind, _, data = image.partition(",")
-    if "svg" in kind:
+    if image.startswith("data:image/svg"):
         return image
-    small = BytesIO()
-    with Image.open(BytesIO(base64.b64decode(data))) as picture:
-        picture.thumbnail((480, 360))
-        picture.save(small, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(small.getvalue()).decode()
+    picture = _picture(image)
+    picture.thumbnail((480, 360))
+    return _data_address(_encoded(picture, "WEBP", quality=90))
+
+
+def _picture(image: str) -> Image.Image:
+    """The picture behind a data: address."""
+    return Image.open(BytesIO(base64.b64decode(image.partition(",")[2])))
+
+
+def _encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def _data_address(webp: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()
 
 
 class _BlockParser(MathBlockParser):
@@ -347,7 +399,9 @@ class _Renderer(IPythonRenderer):
         while any(anchor == taken for _, taken, _ in self.headings):
             anchor += "-"
         self.headings.append((level, anchor, _unlinked(text)))
-        link = f'<a class="anchor" href="#{quote(anchor)}" aria-label="Link to this section">#</a>' if level > 1 else ""
+        if level == 1:
+            return ""  # the template puts the title above everything else
+        link = f'<a class="anchor" href="#{quote(anchor)}" aria-label="Link to this section">#</a>'
         return f'<h{level} id="{html.escape(anchor)}">{text}{link}</h{level}>\n'
 
     def inline_math(self, body: str) -> str:
@@ -400,13 +454,41 @@ def _tidy(markup: str) -> Markup:
     for table in soup.select("table"):
         table.attrs.pop("border", None)
         table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
+        _one_header(table)
+        _mark_numbers(table)
     for header in soup.select("th"):
         header["scope"] = "col" if header.find_parent("thead") else "row"
         if not header.get_text(strip=True):
             header.name, header.attrs = "td", {}  # the corner of a table heads nothing
+        for text in header.find_all(string=re.compile("_")):  # a long name may break after each of its words
+            text.replace_with(*BeautifulSoup(html.escape(text).replace("_", "_<wbr/>"), "html.parser").contents)
     for link in soup.select("a[href]"):
         link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
     return Markup(soup)
+
+
+def _one_header(table: Tag) -> None:
+    """Where pandas gives the names of the index a row of their own, put them beside the names of the columns."""
+    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")]
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
+        return
+    pairs = [(above, below) for above, below in zip(*rows, strict=True) if below.get_text(strip=True)]
+    if not any(above.get_text(strip=True) for above, _ in pairs):
+        for above, below in pairs:
+            above.replace_with(below)
+        table.select("thead tr")[1].decompose()
+
+
+def _mark_numbers(table: Tag) -> None:
+    """Mark the columns that hold nothing but numbers, to be set flush right."""
+    head, rows = ([row.find_all(["th", "td"]) for row in table.select(f"{part} tr")] for part in ("thead", "tbody"))
+    if not rows or table.select("[colspan]"):
+        return
+    for k in range(1, min(map(len, [*head[:1], *rows])) + 1):  # from the right, where no cell spans several rows
+        column = [cells[-k] for cells in rows]
+        if all(cell.name == "td" and NUMBER.fullmatch(cell.get_text(strip=True)) for cell in column):
+            for cell in column + [cells[-k] for cells in head[:1]]:
+                cell["class"] = [*cell.get("class", []), "number"]
 
 
 def _unlinked(markup: str) -> Markup:

@@ -1,4 +1,4 @@
-"""What several test files share: one thread a process, and PyTorch as an oracle."""
+"""What several test files share: one thread a process, PyTorch as an oracle, and a browser."""
 
 import importlib
 import os
@@ -13,9 +13,9 @@ for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is 
 
 
 def pytest_collection_modifyitems(items):
-    """A test that asks PyTorch is slow: its import alone takes seconds."""
+    """A test that asks PyTorch is slow, its import alone takes seconds, and so is one that starts a browser."""
     for item in items:
-        if "torch" in getattr(item, "fixturenames", ()):
+        if {"torch", "browser"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("slow")
 
 
@@ -87,3 +87,21 @@ def notebook(tmp_path):
 
     write_notebook(tmp_path / "03_train.ipynb")
     return tmp_path / "03_train.ipynb"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The machine's Chromium. Where there is none a test skips, but fails under CI=true."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        missing = "needs Chromium: install Debian's package chromium, or Chrome"
+        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
+    from playwright.sync_api import sync_playwright
+
+    quiet = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    quiet += " --disable-component-update --disable-sync"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=quiet.split())
+        yield chromium
+        chromium.close()

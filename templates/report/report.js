@@ -24,17 +24,22 @@ if (contents) {
   const headings = links.map((link) => document.getElementById(decodeURIComponent(link.hash.slice(1))));
   const follow = () => {
     const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight / 3).length;
-    links.forEach((link, i) => link.toggleAttribute("aria-current", i === passed - 1));
+    links.forEach((link, i) => link.setAttribute("aria-current", i === passed - 1 ? "location" : "false"));
   };
   addEventListener("scroll", follow, { passive: true });
   follow();
 }
 
-// What the mouse can scroll, the keyboard must too
+// What the mouse can scroll, the keyboard must too; an edge that hides something fades
+const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
 const observer = new ResizeObserver((entries) => {
   for (const { target: box } of entries) {
     if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
+    fade(box);
   }
 });
-for (const box of document.querySelectorAll(".scroll, .highlight pre")) observer.observe(box);
+for (const box of document.querySelectorAll(".scroll, .highlight pre")) {
+  observer.observe(box);
+  box.addEventListener("scroll", () => fade(box), { passive: true });
+}
