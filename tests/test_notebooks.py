@@ -122,6 +122,12 @@ def test_tags_are_those_that_a_report_knows(path):
 
 
 @each_notebook
+def test_one_cell_of_code_opens_the_page_with_what_was_found(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert [cell.cell_type for cell in cells if "found" in cell.metadata.get("tags", [])] == ["code"]
+
+
+@each_notebook
 def test_there_is_nothing_in_the_outputs(path):
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
