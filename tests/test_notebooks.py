@@ -168,7 +168,8 @@ def test_it_ends_with_what_was_found_computed_and_leads_on(path):
 @each_notebook
 def test_every_figure_that_is_made_is_shown_with_an_alt_text_of_its_own(path):
     for source in code_cells(path):
-        assert source.count("plt.subplots(") == source.count("figures.show("), source
+        shown = re.findall(r"figures\.show\(|interactive\.\w+\(", source)
+        assert source.count("plt.subplots(") == len(shown), source
         assert "plt.show(" not in source
 
 
