@@ -21,12 +21,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
+
+import figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +41,9 @@ def show(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> None:
     """Display `fig` as figures.show does, with the `data` of which the script draws a figure of some `kind`."""
     if not alt.strip():
         raise ValueError("interactive.show got an empty alt text: say in a sentence what the figure shows")
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=2 * 96, bbox_inches="tight")
-    plt.close(fig)
-    width, height = (side // 2 for side in Image.open(buffer).size)
-    png, text = b64encode(buffer.getvalue()).decode(), json.dumps(data, allow_nan=False).replace("<", r"\u003c")
+    picture = figures.png(fig)
+    width, height = (side // 2 for side in Image.open(io.BytesIO(picture)).size)
+    png, text = b64encode(picture).decode(), json.dumps(data, allow_nan=False).replace("<", r"\u003c")
     script, style = ((ASSETS / f"interactive.{ending}").read_text(encoding="utf-8") for ending in ("js", "css"))
     page = (  # for JupyterLab; a report needs script and style only once
         f'<figure class="interactive" data-kind="{kind}"><img src="data:image/png;base64,{png}" width="{width}" '

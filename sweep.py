@@ -255,6 +255,20 @@ def table(name: str, root: str | Path | None = None, storage: str | None = None)
     return configs.join(pd.DataFrame(outcomes), how="right")
 
 
+def means(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """A row for each configuration, best first: its `columns`, and what its runs, one a seed, have in common.
+
+    That is the mean validationaccuracy and its standard `deviation`, missing where a run has not finished, the mean
+    seconds, and how many `runs` there are.
+    """
+    finished = table.assign(validationaccuracy=table["validationaccuracy"].where(table["status"] == "finished"))
+    groups = finished.groupby(list(columns), dropna=False, sort=False)
+    found = groups.agg(seconds=("seconds", "mean"), runs=("status", "size"))
+    found["validationaccuracy"] = groups["validationaccuracy"].agg(lambda values: values.mean(skipna=False))
+    found["deviation"] = groups["validationaccuracy"].agg(lambda values: values.std(skipna=False))
+    return found.reset_index().sort_values("validationaccuracy", ascending=False, kind="stable", ignore_index=True)
+
+
 def saved(record: Record) -> float:
     """Seconds that a run was spared by being stopped early: its missing epochs, as long as those it had."""
     history, planned = record["history"], record["config"].get("max_epochs")

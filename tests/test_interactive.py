@@ -16,7 +16,8 @@ from pages import displayed
 
 @pytest.fixture
 def fig():
-    return plt.figure(figsize=(3, 2))
+    yield plt.figure(figsize=(3, 2))
+    plt.close("all")
 
 
 @pytest.fixture

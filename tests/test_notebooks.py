@@ -122,6 +122,12 @@ def test_tags_are_those_that_a_report_knows(path):
 
 
 @each_notebook
+def test_one_cell_of_code_opens_the_page_with_what_was_found(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert [cell.cell_type for cell in cells if "found" in cell.metadata.get("tags", [])] == ["code"]
+
+
+@each_notebook
 def test_there_is_nothing_in_the_outputs(path):
     cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
     assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
@@ -162,7 +168,8 @@ def test_it_ends_with_what_was_found_computed_and_leads_on(path):
 @each_notebook
 def test_every_figure_that_is_made_is_shown_with_an_alt_text_of_its_own(path):
     for source in code_cells(path):
-        assert source.count("plt.subplots(") == source.count("figures.show("), source
+        shown = re.findall(r"figures\.show\(|interactive\.\w+\(", source)
+        assert source.count("plt.subplots(") == len(shown), source
         assert "plt.show(" not in source
 
 

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -617,6 +619,25 @@ def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook
     )
     sweep.run(plan, notebook=notebook, execute=fake)
     assert len(fake.ran) == 9
+
+
+def test_means_over_seeds_are_those_worked_by_hand():
+    rows = [
+        (2, "tanh", 0, "finished", 0.80, 10.0),
+        (3, "relu", 0, "finished", 0.90, 30.0),  # the best of all with one seed, and the second on average
+        (3, "relu", 1, "finished", 0.70, 50.0),
+        (2, "tanh", 1, "finished", 0.84, 20.0),
+        (4, "tanh", 0, "finished", 0.89, 1.0),
+        (4, "tanh", 1, "diverged", 0.20, 2.0),
+    ]
+    table = pd.DataFrame(rows, columns=["layers", "activation", "seed", "status", "validationaccuracy", "seconds"])
+    found = sweep.means(table, ["layers", "activation"])
+    assert found.layers.tolist() == [2, 3, 4]
+    assert found.activation.tolist() == ["tanh", "relu", "tanh"]
+    assert found.validationaccuracy.tolist() == pytest.approx([0.82, 0.80, np.nan], nan_ok=True)
+    assert found.deviation.tolist() == pytest.approx([0.02 * 2**0.5, 0.1 * 2**0.5, np.nan], nan_ok=True)
+    assert found.seconds.tolist() == [15, 40, 1.5]
+    assert found.runs.tolist() == [2, 2, 2]
 
 
 @pytest.mark.slow
