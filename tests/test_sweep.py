@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -300,7 +301,7 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
 def test_random_draws_are_uniform_over_the_product(notebook, tmp_path):
     plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), runner.Notebook(notebook)
     place = study.File(tmp_path / "runs" / "trial")
-    search = study.Search(plan, place.open("one", "maximize"), place, 0, book, [], 2, lambda configs: None)
+    search = study.Search(plan, optuna.create_study(), place, 0, book, [], 2, lambda configs: None)
     drawn = [job.configs[0]["seed"] for job in itertools.islice(search.jobs(200), 200)]
     assert len(set(drawn)) == 200
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
