@@ -280,9 +280,8 @@ class Runner:
         record = record_of(folder)
         if record.get("fingerprint") != self.notebook.fingerprint or record["status"] not in ENDED:
             return None
-        self._settle(
-            folder, record, not (folder / "wandb").exists()
-        )  # should the driver have been killed before it did
+        # Should its driver have been killed before it did:
+        self._settle(folder, record, new=not (folder / "wandb").exists())
         return record
 
     def _taken(self, folder: Path) -> Record | None:
@@ -304,7 +303,7 @@ class Runner:
         for config in job.configs:
             records.append(self.run(config, {} if records else job.environment))
             progress(records[-1])
-            if records[-1]["status"] != "finished":
+            if records[-1]["status"] != "finished" or self._stopping:
                 break
         return records
 
@@ -340,7 +339,7 @@ class Runner:
                 **{"status": "interrupted" if self._stopping else "failed", "error": " ".join(error.split())},
             }
             write_json(folder / "record.json", record)
-        self._settle(folder, record, not self._stopping)
+        self._settle(folder, record, new=not self._stopping)
         return record
 
     def _running(self, folder: Path) -> Path:

@@ -343,12 +343,13 @@ class Search:
             storage.set_trial_user_attr(trial._trial_id, "records", records)
         last = records[-1]
         values = [value_of(record, self.sweep.metric) for record in records]
-        if None not in values:
+        if None not in values and len(values) == self.sweep.seeds:
             self.study.tell(number, float(np.mean(values)))
         elif last["status"] in ("diverged", "stopped"):
             self.study.tell(number, state=TrialState.PRUNED)
         else:
-            reason = "interrupted" if last["status"] == "interrupted" else "failed"
+            between = last["status"] == "finished" and len(records) < self.sweep.seeds
+            reason = "interrupted" if between or last["status"] == "interrupted" else "failed"
             storage.set_trial_user_attr(trial._trial_id, reason, last["error"] or last["status"])
             self.study.tell(number, state=TrialState.FAIL)
 

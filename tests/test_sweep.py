@@ -653,6 +653,21 @@ def test_a_seed_that_fails_spares_the_others_and_the_rest_is_made_up_for(noteboo
     assert fake.ran == [bad, {"layers": 2, "seed": 2}]
 
 
+@pytest.mark.slow
+def test_a_finished_run_without_the_metric_has_failed_and_is_not_run_for_ever(notebook):
+    class Blind(Fake):
+        def __call__(self, notebook, output, parameters, timeout, environment):
+            super().__call__(notebook, output, parameters, timeout, environment)
+            path = Path(parameters["folder"]) / "record.json"
+            record = json.loads(path.read_text())
+            record["history"][-1].pop("validationaccuracy")
+            tracking.write_json(path, record)
+
+    fake = Blind()
+    sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, execute=fake)
+    assert len(fake.ran) == 2
+
+
 def test_seeds_and_a_parameter_seed_are_refused(notebook):
     with pytest.raises(sweep.SweepError, match="seeds and the parameter 'seed' say the same thing"):
         sweep.read(definition(seeds=3))
