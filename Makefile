@@ -43,7 +43,7 @@ evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration
 reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
-	$(PY) -m pytest -n 3 --maxschedchunk 1
+	$(PY) -m pytest -n 2
 
 bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: half an hour; then 06_benchmark
 	.venv-bench/bin/python benchmarks/bench.py run

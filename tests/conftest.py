@@ -12,16 +12,11 @@ for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is 
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-LONG = ("jupyterlab", "notebooks", "wandb", "cluster", "setup", "browser")  # files whose tests take longest, in order
-
-
 def pytest_collection_modifyitems(items):
-    """A test that asks PyTorch is slow: its import alone takes seconds. The longest begin, so that none ends alone."""
+    """A test that asks PyTorch is slow: its import alone takes seconds."""
     for item in items:
         if "torch" in getattr(item, "fixturenames", ()):
             item.add_marker("slow")
-    rank = {f"test_{name}": place for place, name in enumerate(LONG)}
-    items.sort(key=lambda item: (not item.get_closest_marker("slow"), rank.get(item.path.stem, len(LONG))))
 
 
 @pytest.fixture(scope="session")
