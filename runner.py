@@ -56,9 +56,8 @@ CODE = [
     REPOSITORY / f"{name}.py"
     for name in ("activations", "optimizers", "elementwise", "nn_core", "kernels", "fashion_mnist")
 ]
-TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict")} | {
-    "float": ("int", "float")
-}  # what an annotation takes
+# What fits a parameter's annotation.
+TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict")} | {"float": ("int", "float")}
 ATTEMPTS = 3  # at a run whose kernel dies
 POLL = 2.0  # seconds between two looks at what other drivers do
 RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
@@ -291,8 +290,8 @@ class Runner:
             if record.get("fingerprint") == self.notebook.fingerprint and record["status"] in ("finished", "diverged"):
                 others = shutil.ignore_patterns("record.json", "previous_*", "wandb", "*.tmp")
                 shutil.copytree(path.parent, folder, ignore=others, dirs_exist_ok=True)
-                write_json(folder / "record.json", record | {"taken_from": path.parent.parent.name})
-                record = record_of(folder)
+                record |= {"taken_from": path.parent.parent.name}
+                write_json(folder / "record.json", record)
                 self._settle(folder, record, new=True)
                 return record
         return None

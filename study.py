@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import optuna
@@ -28,15 +28,18 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from runner import Job, Notebook, Record, value_of
 from sweepfile import Config, Sweep, SweepError, choices_of, nested
+from tracking import first_line, read_json, write_json
 
 LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
 SAMPLERS = {"random": optuna.samplers.RandomSampler, "bayes": optuna.samplers.TPESampler}
 BEAT = 10.0  # seconds between two signs of life of a driver that shares its study
 GRACE = 6  # beats after which the runs of a silent driver are given to others
 PATIENCE = 600.0  # seconds that a shared database may be away, as while it is started anew
+STATE_KEYS = {"fingerprint", "metric", "goal", "total"}
 LOSSES = 3  # drivers that may be lost over one configuration before it is taken for the cause
 ERRORS = (optuna.exceptions.OptunaError, SQLAlchemyError)
 R = TypeVar("R")
+State = dict[str, Any]  # what is run under a sweep's name: its study or names of runs, fingerprint, metric, goal, total
 
 
 # --- where studies are kept -------------------------------------------------------------------------------------------
@@ -49,7 +52,7 @@ class File:
     shared = False
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "study.db"
+        self.folder, self.path = folder, folder / "study.db"
         self.url = f"sqlite:///{self.path.as_posix()}"
 
     def open(self, name: str, goal: str | None = None) -> optuna.Study:
@@ -59,6 +62,19 @@ class File:
         except (KeyError, *ERRORS) as error:
             cure = "move it away and run the sweep again, which keeps the runs that have ended"
             raise SweepError(f"{self.path} is damaged: {cure}") from error
+
+    def state(self, name: str) -> State:
+        """What is run under a sweep's name now."""
+        path = self.folder / "sweep.json"
+        if not path.exists():
+            raise SweepError(f"there is no sweep {name!r} in {self.folder.parent}: run it first")
+        state = read_json(path)
+        if not state.keys() >= STATE_KEYS:
+            raise SweepError(f"{path} is damaged: run the sweep again, which keeps the runs that have ended")
+        return state
+
+    def keep_state(self, study: optuna.Study, state: State) -> None:
+        write_json(self.folder / "sweep.json", state)
 
     def exclusive(self) -> nullcontext:
         """Nobody else chooses at the same time: the driver has the folder to itself."""
@@ -73,7 +89,7 @@ class File:
 
     def away(self, error: Exception) -> SweepError:
         cure = "start again with the same command once there is room and right to write, nothing that ended is lost"
-        return SweepError(f"{self.path} cannot be used ({_first_line(error)}): {cure}")
+        return SweepError(f"{self.path} cannot be used ({first_line(error.__cause__ or error)}): {cure}")
 
 
 class Server:
@@ -109,10 +125,18 @@ class Server:
         with self.exclusive():  # two that make the tables at once would collide
             return _open(self.storage, name, goal)
 
-    def names(self) -> list[str]:
-        """The names of all studies."""
+    def state(self, name: str) -> State:
+        """What is run under a sweep's name now: what was last started of all that have had it."""
         with self.exclusive():
-            return optuna.get_all_study_names(self.storage)
+            studies = optuna.get_all_study_summaries(self.storage, include_best_trial=False)
+        named = [study for study in studies if study.study_name.rpartition("-")[0] == name]
+        states = [study.user_attrs["sweep"] for study in named if "sweep" in study.user_attrs]
+        if not states:
+            raise SweepError(f"there is no sweep {name!r} in {self.shown}: run it first")
+        return max(states, key=lambda state: state["started"])
+
+    def keep_state(self, study: optuna.Study, state: State) -> None:
+        study.set_user_attr("sweep", state | {"started": time.time()})
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -134,7 +158,7 @@ class Server:
 
     def away(self, error: Exception) -> SweepError:
         cure = "start again with the same command once it is there, nothing that ended is lost"
-        return SweepError(f"the database {self.shown} does not answer ({_first_line(error)}): {cure}")
+        return SweepError(f"the database {self.shown} does not answer ({first_line(error.__cause__ or error)}): {cure}")
 
 
 Place = File | Server
@@ -166,10 +190,6 @@ def _open(storage: str | RDBStorage, name: str, goal: str | None) -> optuna.Stud
     return study
 
 
-def _first_line(error: Exception) -> str:
-    return str(error.__cause__ or error).partition("\n")[0] or type(error).__name__
-
-
 # --- choosing configurations ------------------------------------------------------------------------------------------
 
 
@@ -192,10 +212,6 @@ class Search:
         self._grid: Iterator[Config] = iter(())
         self._there: set[int] = set()  # numbers of trials whose results were found
         self._again: set[str] | None = None  # failures to be tried once more
-
-    def latest(self) -> list[FrozenTrial]:
-        """The last trial of each configuration, in the order in which they were chosen."""
-        return list({trial.user_attrs["name"]: trial for trial in self.study.get_trials(deepcopy=False)}.values())
 
     def configs(self, params: Config) -> list[Config]:
         """The configurations of a trial's runs: one for each seed."""
@@ -241,22 +257,23 @@ class Search:
     def _next(self, total: int) -> Job | bool | None:
         """The next job; None to wait, False at the end."""
         with self.place.exclusive():
-            running = self._release_lost()
-            latest = self.latest()
+            trials = self._without_lost()
+            chosen = latest(trials)
+            running = any(trial.state == TrialState.RUNNING for trial in trials)
             if self._again is None:  # whoever starts while nobody runs anything tries once more what failed
-                failed = {t.user_attrs["name"] for t in latest if t.state == TrialState.FAIL}
-                self._again = set() if running else failed
+                again = [] if running else [trial for trial in chosen if trial.state == TrialState.FAIL]
+                self._again = {trial.user_attrs["name"] for trial in again}
             lost = Counter(
                 trial.user_attrs["name"]
-                for trial in self.study.get_trials(deepcopy=False)
+                for trial in trials
                 if trial.state == TrialState.FAIL and not trial.user_attrs.keys() & {"failed", "interrupted"}
             )
-            for trial in latest:
+            for trial in chosen:
                 if self._is_to_run(trial, lost):
                     self._again.discard(trial.user_attrs["name"])
                     return self._claim(trial.params)
-            if len(latest) < total:
-                params = self._propose(latest)
+            if len(chosen) < total:
+                params = self._propose(chosen)
                 if params is not False:
                     return params and self._claim(params)
         return None if running else False
@@ -273,24 +290,25 @@ class Search:
             return False
         return True
 
-    def _release_lost(self) -> bool:
-        """Fail the trials of drivers that are no more; return whether others still run."""
-        running = [trial for trial in self.study.get_trials(deepcopy=False) if trial.state == TrialState.RUNNING]
+    def _without_lost(self) -> list[FrozenTrial]:
+        """All trials, those of drivers that are no more having failed."""
+        trials = self.study.get_trials(deepcopy=False)
+        running = [trial for trial in trials if trial.state == TrialState.RUNNING]
         alive = self.place.alive() if running else set()
         lost = [trial for trial in running if trial.number not in self.mine and trial._trial_id not in alive]
         for trial in lost:
             with suppress(optuna.exceptions.UpdateFinishedTrialError):  # told at this very moment
                 self.study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        return len(running) > len(lost)
+        return self.study.get_trials(deepcopy=False) if lost else trials
 
-    def _propose(self, latest: list[FrozenTrial]) -> Config | bool | None:
+    def _propose(self, chosen: list[FrozenTrial]) -> Config | bool | None:
         """Parameters that no trial has; None if they cannot be chosen yet, False if there are no more.
 
         With bayes and one driver, what is chosen must not depend on which of several runs ends first: it looks at all
         results but the last `lag`, and takes these for still running.
         """
         method, space = self.sweep.method, self.sweep.space
-        seen = {trial.user_attrs["name"] for trial in (*self.known, *latest)}
+        seen = {trial.user_attrs["name"] for trial in (*self.known, *chosen)}
         if len(seen) >= self.sweep.size:
             return False
         if method == "grid":
@@ -304,10 +322,10 @@ class Search:
         state = int(np.random.SeedSequence((self.seed, len(seen))).generate_state(1)[0])
         proposals = optuna.create_study(direction=self.sweep.goal, sampler=SAMPLERS[method](seed=state))
         if method == "bayes":
-            past, pending = latest, []  # Optuna takes care that what still runs is not chosen again
+            past, pending = chosen, []  # Optuna takes care that what still runs is not chosen again
             if self.lag is not None:
-                past = latest[: max(0, len(latest) - self.lag)]
-                pending = [self._running(trial.params) for trial in latest[len(past) :]]
+                past = chosen[: max(0, len(chosen) - self.lag)]
+                pending = [self._running(trial.params) for trial in chosen[len(past) :]]
                 if any(trial.state == TrialState.RUNNING for trial in past):
                     return None
             proposals.add_trials([*self.known, *past, *pending])
@@ -352,6 +370,11 @@ class Search:
             reason = "interrupted" if between or last["status"] == "interrupted" else "failed"
             storage.set_trial_user_attr(trial._trial_id, reason, last["error"] or last["status"])
             self.study.tell(number, state=TrialState.FAIL)
+
+
+def latest(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """The last trial of each configuration, in the order in which they were chosen."""
+    return list({trial.user_attrs["name"]: trial for trial in trials}.values())
 
 
 def ended(study: optuna.Study) -> Sequence[FrozenTrial]:

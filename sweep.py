@@ -16,12 +16,11 @@ import math
 import os
 import sqlite3
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
@@ -30,15 +29,14 @@ from optuna.trial import FrozenTrial
 import stopping
 import upload
 from runner import NOTEBOOK, Execute, Job, Notebook, Progress, Record, Runner, digest, record_of, value_of
-from study import LAG, File, Place, Search, Server, ended, patiently
+from study import LAG, File, Place, Search, Server, State, ended, latest, patiently
 from sweepfile import GOALS, METRICS, OTHERS, Config, Sweep, SweepError, load, number, read, refuse_name
-from tracking import ENDED, duration, read_json, runs_root, write_json
+from tracking import ENDED, duration, runs_root, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
 KEEP = 10  # runs of a sweep whose notebook and weights are kept: the best, and as many of the last failures
-STATE_KEYS = {"fingerprint", "metric", "goal", "total"}
 STORAGE = "FASHION_STORAGE"  # the environment variable that stands for --storage
 
 
@@ -85,17 +83,19 @@ def run(
     folder = _folder(sweep.name, root)
     runner = Runner(folder, book, timeout, execute, workers=workers, project=sweep.project, keep=keep, reuse=reuse)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    known = [trial for other in after for trial in _known(other, sweep, book, root, storage)]
+    others = [_known(other, sweep, book, root, storage) for other in after]
+    known = [trial for _, trials in others for trial in trials]
     place = _place(folder, storage)
     with nullcontext() if place.shared else _alone(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        before = [_state(other, root, storage)["study"] for other in after]
-        name = f"{sweep.name}-{digest([sweep.definition, book.fingerprint, seed, *before])}"
+        asked = [sweep.definition, book.fingerprint, seed, *(study for study, _ in others)]
+        name = f"{sweep.name}-{digest(asked)}"
         study = patiently(place, lambda: place.open(name, sweep.goal))
         if "lag" not in study.user_attrs:  # kept, so that the sequence is the same whatever workers go on with it
             study.set_user_attr("lag", None if place.shared else LAG * workers)
         search = Search(sweep, study, place, seed, book, known, study.user_attrs["lag"], runner.kept)
-        elsewhere = {trial.user_attrs["name"] for trial in known} - {t.user_attrs["name"] for t in search.latest()}
+        here = {trial.user_attrs["name"] for trial in study.get_trials(deepcopy=False)}
+        elsewhere = {trial.user_attrs["name"] for trial in known} - here
         total = int(min(wanted, sweep.size - len(elsewhere)))
         if total == 0:
             raise SweepError(f"sweep {sweep.name!r} has nothing to run: its whole space ran in {', '.join(after)}")
@@ -103,16 +103,16 @@ def run(
         options |= {"keep": keep, "reuse": reuse, "notebook": str(book.path)}
         state = {"study": name, "fingerprint": book.fingerprint, "metric": sweep.metric, "goal": sweep.goal}
         state |= {"total": total, "seeds": sweep.seeds, "source": sweep.source, "options": options}
-        _keep_state(state, folder, study, place)
-        _run_all(search, runner, total, records(sweep.name, root, storage))
+        patiently(place, lambda: place.keep_state(study, state))
+        _run_all(search, runner, total, _records(study, state, folder))
     if total < wanted:
         besides = f" besides those of {', '.join(after)}" if elsewhere else ""
         print(f"{sweep.name} ends here: its space holds {total} configurations{besides}, not {wanted}")
-    print(status(sweep.name, root, storage), flush=True)
-    found = records(sweep.name, root, storage)
+    found = _records(study, state, folder)
+    print(_status(sweep.name, state, found), flush=True)
     if found and all(record["status"] == "failed" for record in found):
         raise SweepError(f"every run of {sweep.name} failed, the last with {found[-1]['error']}")
-    return table(sweep.name, root, storage)
+    return _table(found)
 
 
 def _run_all(search: Search, runner: Runner, total: int, found: list[Record]) -> None:
@@ -151,7 +151,7 @@ def _check(sweep: Sweep, book: Notebook, count: int | None) -> int:
 
 def resume(name: str, *, root: str | Path | None = None, storage: str | None = None) -> pd.DataFrame:
     """Go on with a sweep as it was last started, and return its table."""
-    state = _state(name, root, storage)
+    state, _ = _state(name, root, storage)
     if "source" not in state:
         raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
     return run(state["source"], **state["options"], root=root, storage=storage)
@@ -159,11 +159,12 @@ def resume(name: str, *, root: str | Path | None = None, storage: str | None = N
 
 def _known(
     name: str, sweep: Sweep, notebook: Notebook, root: str | Path | None, storage: str | None
-) -> list[FrozenTrial]:
-    """What a sweep can learn from another one, which must have looked for the same by the same code."""
+) -> tuple[str, list[FrozenTrial]]:
+    """The study of another sweep, which must have looked for the same by the same code, and what it has found."""
     if name.casefold() == sweep.name.casefold():
         raise SweepError(f"sweep {sweep.name!r} cannot go on after itself: name other sweeps")
-    state, trials = _state(name, root, storage), ended(_study(name, root, storage))
+    state, study = _state(name, root, storage)
+    trials = ended(_searched(name, study))
     same = {
         "metric": state["metric"] == sweep.metric,
         "goal": state["goal"] == sweep.goal,
@@ -172,7 +173,7 @@ def _known(
     }
     if differing := [what for what, equal in same.items() if not equal]:
         raise SweepError(f"sweep {sweep.name!r} cannot go on after {name!r}: they differ in {', '.join(differing)}")
-    return trials
+    return state["study"], trials
 
 
 def run_configurations(
@@ -224,14 +225,8 @@ def send(name: str, *, delete: bool = False, root: str | Path | None = None) -> 
 
 def records(name: str, root: str | Path | None = None, storage: str | None = None) -> list[Record]:
     """The records of a sweep's runs, in order; runs of earlier code or that are not asked for now are left out."""
-    folder, state = _folder(name, root), _state(name, root, storage)
-    if "names" in state:
-        found = [record_of(folder / run) for run in state["names"]]
-    else:
-        trials = _study(name, root, storage).get_trials(deepcopy=False)
-        latest = {trial.user_attrs["name"]: trial for trial in trials}
-        found = [record for trial in latest.values() for record in _records_of(trial, folder)]
-    return [record for record in found if record.get("fingerprint") == state["fingerprint"]]
+    state, study = _state(name, root, storage)
+    return _records(study, state, _folder(name, root))
 
 
 def table(name: str, root: str | Path | None = None, storage: str | None = None) -> pd.DataFrame:
@@ -239,9 +234,12 @@ def table(name: str, root: str | Path | None = None, storage: str | None = None)
 
     The metrics loss and accuracy stand under trainloss and trainaccuracy; parameters that no run sets are left out.
     """
+    return _table(records(name, root, storage))
+
+
+def _table(found: list[Record]) -> pd.DataFrame:
     import pandas as pd  # here, since runs do not need it
 
-    found = records(name, root, storage)
     last = [record["history"][-1] if record["history"] else {} for record in found]
     outcomes = {
         "status": [record["status"] for record in found],
@@ -282,8 +280,8 @@ def best(name: str, root: str | Path | None = None, storage: str | None = None) 
 
     With several seeds, that of the first seed of the configuration with the best mean.
     """
-    state, found = _state(name, root, storage), records(name, root, storage)
-    if top := _best(found, state):
+    state, study = _state(name, root, storage)
+    if top := _best(_records(study, state, _folder(name, root)), state):
         return top[1]
     raise SweepError(f"sweep {name!r} has no finished run with {state['metric']} yet")
 
@@ -304,7 +302,7 @@ def importance(
     """
     import pandas as pd
 
-    study = _study(name, root, storage)
+    study = _searched(name, _state(name, root, storage)[1])
     trials = ended(study)
     values = [trial.value for trial in trials if trial.value is not None]
     if len(values) < 4:
@@ -336,7 +334,11 @@ def run_folder(sweep: str, record: Record, root: str | Path | None = None) -> Pa
 
 def status(name: str, root: str | Path | None = None, storage: str | None = None) -> str:
     """A sentence: how many runs there are and should be, what became of them, and which is best."""
-    state, found = _state(name, root, storage), records(name, root, storage)
+    state, study = _state(name, root, storage)
+    return _status(name, state, _records(study, state, _folder(name, root)))
+
+
+def _status(name: str, state: State, found: list[Record]) -> str:
     outcomes = ", ".join(f"{n} {what}" for what, n in Counter(record["status"] for record in found).items())
     text = f"{name}: {len(found)} of {state['total'] * state.get('seeds', 1)} runs ({outcomes or 'none yet'})"
     if spared := sum(map(saved, found)):
@@ -348,7 +350,7 @@ def status(name: str, root: str | Path | None = None, storage: str | None = None
     return text
 
 
-def _best(found: list[Record], state: dict[str, Any]) -> tuple[float, Record] | None:
+def _best(found: list[Record], state: State) -> tuple[float, Record] | None:
     """The best value and its record: of the means over seeds, where a configuration has several."""
     groups: dict[str, list[Record]] = {}
     for record in found:
@@ -375,38 +377,28 @@ def _place(folder: Path, storage: str | None) -> Place:
     return Server(storage) if storage else File(folder)
 
 
-def _study(name: str, root: str | Path | None, storage: str | None) -> optuna.Study:
-    """The study of what is run under the sweep's name now."""
+def _state(name: str, root: str | Path | None, storage: str | None) -> tuple[State, optuna.Study | None]:
+    """What is run under the sweep's name now, and its study; None for given configurations."""
     place = _place(_folder(name, root), storage)
-    if study := _state(name, root, storage).get("study"):
-        return patiently(place, lambda: place.open(study))
-    raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
+    state = patiently(place, lambda: place.state(name))
+    study = state.get("study")
+    return state, patiently(place, lambda: place.open(study)) if study else None
 
 
-def _state(name: str, root: str | Path | None, storage: str | None) -> dict[str, Any]:
-    """What is run under the sweep's name now: its study or names of runs, its fingerprint, metric, goal and total."""
-    folder = _folder(name, root)
-    if storage:
-        place = Server(storage)
-        studies = [study for study in patiently(place, place.names) if study.rpartition("-")[0] == name]
-        states = [patiently(place, lambda study=study: place.open(study)).user_attrs["sweep"] for study in studies]
-        if not states:
-            raise SweepError(f"there is no sweep {name!r} in {place.shown}: run it first")
-        return max(states, key=lambda state: state["started"])
-    path = folder / "sweep.json"
-    if not path.exists():
-        raise SweepError(f"there is no sweep {name!r} in {folder.parent}: run it first")
-    state = read_json(path)
-    if not state.keys() >= STATE_KEYS:
-        raise SweepError(f"{path} is damaged: run the sweep again, which keeps the runs that have ended")
-    return state
+def _searched(name: str, study: optuna.Study | None) -> optuna.Study:
+    if study is None:
+        raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
+    return study
 
 
-def _keep_state(state: dict[str, Any], folder: Path, study: optuna.Study, place: Place) -> None:
-    if place.shared:
-        patiently(place, lambda: study.set_user_attr("sweep", state | {"started": time.time()}))
+def _records(study: optuna.Study | None, state: State, folder: Path) -> list[Record]:
+    """The records of a sweep's runs, in order, that are of the code and the configurations of now."""
+    if study is None:
+        found = [record_of(folder / run) for run in state["names"]]
     else:
-        write_json(folder / "sweep.json", state)
+        trials = latest(study.get_trials(deepcopy=False))
+        found = [record for trial in trials for record in _records_of(trial, folder)]
+    return [record for record in found if record.get("fingerprint") == state["fingerprint"]]
 
 
 def _records_of(trial: FrozenTrial, folder: Path) -> list[Record]:

@@ -187,7 +187,7 @@ class Run:
             yield
         except Exception as error:
             self.wandb = None
-            print(f"W&B keeps no more of this run ({_sentence(error)}); record.json keeps it all.", flush=True)
+            print(f"W&B keeps no more of this run ({first_line(error)}); record.json keeps it all.", flush=True)
 
     @contextmanager
     def _surviving_sweep(self) -> Iterator[None]:
@@ -196,7 +196,7 @@ class Run:
             yield
         except Exception as error:
             self._stops = None
-            print(f"This run is not stopped early ({_sentence(error)}).", flush=True)
+            print(f"This run is not stopped early ({first_line(error)}).", flush=True)
 
     def write(self) -> None:
         """Bring record.json up to date."""
@@ -252,10 +252,15 @@ def wandb_mode() -> str:
     if mode:
         return mode
     os.environ.pop("WANDB_MODE", None)  # W&B takes an empty one for an error
+    return "online" if _wandb().login(prompt=False, verify=False) else "offline"
+
+
+def _wandb() -> Any:
+    """W&B's client, told to be silent."""
     import wandb  # here, since WANDB_MODE=disabled need not wait for it
 
     wandb.setup(wandb.Settings(silent=True))
-    return "online" if wandb.login(prompt=False, verify=False) else "offline"
+    return wandb
 
 
 def _wandb_run(run: Run) -> Any:
@@ -263,23 +268,17 @@ def _wandb_run(run: Run) -> Any:
     mode = wandb_mode()
     if mode == "disabled":
         return None
-    import wandb
-
-    wandb.setup(wandb.Settings(silent=True))
-    options = _options(run.name, run.config, run.folder)
+    wandb, options = _wandb(), _options(run.name, run.config, run.folder)
     try:
         return wandb.init(mode=mode, **options)
     except wandb.Error as error:
-        later = f"`wandb sync {run.folder / 'wandb'}` uploads it later"
-        print(f"W&B keeps this run offline ({_sentence(error)}); {later}.", flush=True)
+        print(f"W&B keeps this run offline ({first_line(error)}); {_later(run)}.", flush=True)
         return wandb.init(mode="offline", **options)
 
 
 def _options(name: str, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What W&B is told of a run."""
-    import wandb
-
-    settings = wandb.Settings(
+    settings = _wandb().Settings(
         silent=True, console="off", init_timeout=10, finish_timeout=FINISH, finish_timeout_raises=True
     )
     options = {"name": name, "config": dict(config), "dir": folder, "settings": settings}
@@ -293,12 +292,9 @@ def keep_offline(record: Mapping[str, Any], folder: Path, project: str | None = 
 
     A sweep's driver does this for its kernels, each of which would spend over a second on W&B's start.
     """
-    import wandb
-
-    wandb.setup(wandb.Settings(silent=True))
     config = record["config"] | {key: record[key] for key in record.get("noted", ())}
     options = _options(record["name"], config, folder) | ({"project": project} if project else {})
-    run = wandb.init(mode="offline", reinit="create_new", **options)
+    run = _wandb().init(mode="offline", reinit="create_new", **options)
     for epoch in record["history"]:
         run.log(epoch)
     run.summary["status"] = record["status"]
@@ -314,11 +310,15 @@ def _finish(run: Run) -> None:
         folder = Path(run.wandb.settings.sync_dir)
         with suppress(OSError):
             folder.rename(folder.with_name(f"offline-{folder.name}"))
-        later = f"`wandb sync {run.folder / 'wandb'}` uploads it later"
-        print(f"W&B has not got all of this run ({FINISH} s were not enough); {later}.", flush=True)
+        print(f"W&B has not got all of this run ({FINISH} s were not enough); {_later(run)}.", flush=True)
 
 
-def _sentence(error: Exception) -> str:
+def _later(run: Run) -> str:
+    """What to do about a run that W&B has offline."""
+    return f"`wandb sync {run.folder / 'wandb'}` uploads it later"
+
+
+def first_line(error: BaseException) -> str:
     """What an error says first."""
     return str(error).partition("\n")[0] or type(error).__name__
 

@@ -99,7 +99,7 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
 
 def count(root: Path, journal: Path) -> dict[str, object]:
     """What is on record."""
-    trials = sweep._study("endurance", root, None).get_trials(deepcopy=False)
+    trials = sweep._state("endurance", root, None)[1].get_trials(deepcopy=False)
     complete = Counter(t.user_attrs["name"] for t in trials if t.state == optuna.trial.TrialState.COMPLETE)
     torn = 0
     for path in root.rglob("*"):

@@ -188,5 +188,5 @@ def test_a_server_that_is_not_there_is_one_sentence_without_the_password(noteboo
 
 def trials(storage):
     server = study.Server(storage)
-    (name,) = server.names()
+    (name,) = optuna.get_all_study_names(server.storage)
     return server.open(name).get_trials(deepcopy=False)

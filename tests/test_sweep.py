@@ -322,7 +322,7 @@ def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(noteb
         root = tmp_path / folder
         for count, number in stages or [(25, workers)]:
             sweep.run(definition("bayes", parameters), count, number, notebook=notebook, root=root, execute=execute)
-        trials = sweep._study("trial", root, None).get_trials(deepcopy=False)
+        trials = sweep._state("trial", root, None)[1].get_trials(deepcopy=False)
         return [trial.params["learning_rate"] for trial in trials]
 
     first = sequence("first", 0)
@@ -613,7 +613,7 @@ def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook
     assert freeze(fake.ran) == {(("layers", n), ("seed", seed)) for n in (2, 3, 4) for seed in (0, 1, 2)}
     assert len(table) == len(fake.ran) == 9
     assert sweep.best("trial")["config"]["layers"] == 3  # 1.0 on average; 4 has 1.4 with its best seed, 0.9 on average
-    values = {trial.params["layers"]: trial.value for trial in sweep._study("trial", None, None).get_trials()}
+    values = {trial.params["layers"]: trial.value for trial in sweep._state("trial", None, None)[1].get_trials()}
     assert values == pytest.approx({2: 0.9 + 0.01 / 3, 3: 1.0, 4: 0.9})
     assert sweep.status("trial").startswith(
         "trial: 9 of 9 runs (9 finished); best validationaccuracy 1.0000 (mean of 3"
