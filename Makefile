@@ -15,7 +15,8 @@ LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.
         --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 RUNS := $(or $(FASHION_RUNS),runs)
-CORE := activations.py optimizers.py elementwise.py nn_core.py kernels.py threads.py fashion_mnist.py
+CORE := activations.py optimizers.py nn_core.py fashion_mnist.py $(wildcard backends/*.py)
+LAB := $(wildcard lab/*.py lab/*/*.py)
 PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation 06_benchmark
 EXECUTED := $(PAGES:%=$(RUNS)/notebooks/%.ipynb)
 
@@ -96,18 +97,16 @@ help:  ## this menu
 	@$(PEERS) --no-deps --editable .
 	@touch $@
 
-$(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(CORE) requirements.lock | data
+$(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(CORE) $(LAB) requirements.lock | data
 	$(PY) sweep.py run sweeps/random.yaml
 	$(PY) sweep.py run sweeps/bayes.yaml --after random
 	@touch $@
 
-$(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py figures.py requirements.lock | data
+$(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py $(LAB) requirements.lock | data
 	$(PY) report.py run $<
 $(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb $(RUNS)/notebooks/06_benchmark.ipynb: $(CORE)
-$(RUNS)/notebooks/01_dataset.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: scores.py
-$(RUNS)/notebooks/05_evaluation.ipynb: baseline.py
-$(RUNS)/notebooks/06_benchmark.ipynb: profiling.py $(wildcard $(RUNS)/benchmark.json)
-$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep interactive.py
+$(RUNS)/notebooks/06_benchmark.ipynb: $(wildcard $(RUNS)/benchmark.json)
+$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
 
-reports/index.html: $(EXECUTED) report.py $(wildcard templates/report/*)
+reports/index.html: $(EXECUTED) report.py $(LAB) $(wildcard lab/pages/templates/*)
 	$(PY) report.py build

@@ -22,7 +22,7 @@ import numpy as np
 from numpy import ndarray
 
 from activations import ACTIVATIONS
-from elementwise import LOSSES, Elementwise, ones, softmax
+from backends.plain import LOSSES, Elementwise, ones, softmax
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
@@ -131,7 +131,9 @@ class NeuralNetwork:
         wanted = _choose("backend", self.config["backend"], {name: name for name in ("auto", "numpy", "numba")})
         if wanted != "numpy" and self._dtype == np.float32:
             try:
-                from kernels import Compiled  # here, since it is optional and takes longer to import than all the rest
+                from backends.compiled import (
+                    Compiled,  # here, since it is optional and takes longer to import than all the rest
+                )
 
                 return "numba", Compiled
             except Exception as error:  # a broken installation raises almost anything
@@ -142,7 +144,7 @@ class NeuralNetwork:
     @property
     def threads(self) -> int:
         """The threads that BLAS uses in training."""
-        from threads import choose  # here, and in train: what merely predicts need not import it
+        from backends.threads import choose  # here, and in train: what merely predicts need not import it
 
         return self.config["threads"] or choose(self._sizes, self.config["batch_size"])
 
@@ -275,7 +277,7 @@ class NeuralNetwork:
         return self._epochs(train, validation, max_epochs)
 
     def _epochs(self, train, validation, max_epochs: int) -> Iterator[dict[str, float]]:
-        from threads import limit
+        from backends.threads import limit
 
         while self.epoch < max_epochs:
             start = time.perf_counter()

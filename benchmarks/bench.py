@@ -16,6 +16,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -32,14 +33,14 @@ from pathlib import Path
 from typing import Any
 
 import fashion_mnist
+from lab.tracking import THREADS, commit, duration, read_json, runs_root, write_json
 from peers import PEERS, WORKLOADS, pixels
-from tracking import THREADS, commit, duration, read_json, runs_root, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
-CORE = ("activations", "optimizers", "elementwise", "nn_core", "kernels", "threads")  # what `core` takes from a commit
+CORE = re.compile(r"(activations|losses|optimizers|elementwise|nn_core|kernels|threads)\.py|backends/.*\.py")
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -201,9 +202,9 @@ def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int,
 def _digest() -> str:
     """A short hash of all code that is timed: measurements of other code are not gone on with."""
     files = [
-        *(ROOT / f"{name}.py" for name in CORE),
-        *sorted((ROOT / "benchmarks").glob("*.py")),
-        ROOT / "profiling.py",
+        *(file for file in sorted(ROOT.glob("*.py")) if CORE.fullmatch(file.name)),
+        *(file for folder in ("backends", "benchmarks") for file in sorted((ROOT / folder).glob("*.py"))),
+        ROOT / "lab" / "evaluation" / "profiling.py",
     ]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
@@ -276,7 +277,7 @@ def checkout(base: str) -> Iterator[Path]:
         raise SystemExit(f"{base} is no commit of this repository: {archive.stderr.decode().strip()}")
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            members = [m for m in tar.getmembers() if m.name in {f"{name}.py" for name in CORE}]
+            members = [m for m in tar.getmembers() if CORE.fullmatch(m.name)]
             tar.extractall(folder, members, filter="data")
         yield Path(folder)
 

@@ -15,8 +15,8 @@ from typing import ClassVar
 import numpy as np
 from numpy import ndarray
 
-import profiling
-import threads
+from backends import threads
+from lab.evaluation import profiling
 
 
 @dataclass(frozen=True)

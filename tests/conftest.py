@@ -4,9 +4,9 @@ import importlib
 import os
 import shutil
 
-import lean  # noqa: F401
-
 import pytest
+
+from lab.execution import lean  # noqa: F401
 
 for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is imported, which is after this file
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
@@ -70,7 +70,7 @@ def database(tmp_path_factory):
 @pytest.fixture
 def place(tmp_path, monkeypatch, database):
     """Runs below tmp_path, W&B off, and fingerprints of the notebook alone."""
-    import runner
+    from lab.execution import runner
 
     (tmp_path / "runs" / "trial").mkdir(parents=True)
     shutil.copy(database, tmp_path / "runs" / "trial")

@@ -1,0 +1,132 @@
+"""A peer to be measured by: what scikit-learn's MLPClassifier makes of a configuration of ours.
+
+It trains by its own code, and its weights are then put into a network of ours, which computes the same probabilities
+from them (a test compares). So peers are kept, loaded and evaluated like any other run.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+from threadpoolctl import threadpool_limits
+
+import fashion_mnist
+from lab.tracking import duration, run_name, runs_root
+from nn_core import NeuralNetwork
+
+SOLVERS = {
+    "adam": {"solver": "adam"},
+    "sgd": {"solver": "sgd", "momentum": 0.0},
+    "mgd": {"solver": "sgd", "nesterovs_momentum": False},
+    "nag": {"solver": "sgd"},
+}
+SETTINGS = {"beta1": "beta_1", "beta2": "beta_2", "epsilon": "epsilon", "momentum": "momentum"}
+CHOICES = {  # what it has too; for sigmoid it draws the initial weights from another range
+    "optimizer": SOLVERS,
+    "activation": ("tanh", "relu", "identity"),
+    "initializer": ("xavier",),
+    "loss": ("cross_entropy",),
+}
+
+
+def translate(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of MLPClassifier for a configuration of ours; ValueError names what it does not have."""
+    config = NeuralNetwork(**config).config  # with every default
+    chosen = {key: config[key].casefold() for key in CHOICES}
+    for key, names in CHOICES.items():
+        if chosen[key] not in names:
+            raise ValueError(f"{key}={config[key]!r}: scikit-learn's MLPClassifier has only {', '.join(names)}.")
+    return {
+        "hidden_layer_sizes": (config["num_hidden_neurons"],) * config["layers"],
+        "activation": chosen["activation"],
+        "alpha": config["weight_decay"] * config["batch_size"],  # its L2 term is ½ α Σ W² / B, ours ½ λ Σ W²
+        "batch_size": config["batch_size"],
+        "learning_rate_init": config["learning_rate"],
+        "max_iter": config["max_epochs"],
+        "n_iter_no_change": config["max_epochs"],  # it would stop by itself after so many epochs without progress
+        "random_state": config["seed"],
+        **SOLVERS[chosen["optimizer"]],
+        **{theirs: config[ours] for ours, theirs in SETTINGS.items() if ours in config},
+    }
+
+
+def fit(config: Mapping[str, Any], images: ndarray, labels: ndarray) -> NeuralNetwork:
+    """A network of ours with the weights that MLPClassifier finds; uint8 images are scaled to [0, 1], as ours are.
+
+    Raises ValueError where not every class has an example, since MLPClassifier then leaves it out.
+    """
+    from sklearn.exceptions import ConvergenceWarning  # here: what merely loads a peer need not wait for the import
+    from sklearn.neural_network import MLPClassifier
+
+    if images.dtype == np.uint8:
+        images = images / np.float32(255)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # it counts on more epochs
+        peer = MLPClassifier(**translate(config)).fit(images, labels)
+    if peer.n_iter_ < peer.max_iter:  # it swallows a Ctrl-C, and hands over what it has so far
+        raise KeyboardInterrupt
+    net = NeuralNetwork(**config)
+    if len(peer.classes_) < net.config["classes"]:
+        raise ValueError(f"{len(labels)} labels of {len(peer.classes_)} classes: expected {net.config['classes']}.")
+    for k, (W, b) in enumerate(zip(peer.coefs_, peer.intercepts_, strict=True), start=1):
+        net.weights[k][...], net.biases[k][...] = W.T, b
+    return net
+
+
+def networks(
+    config: Mapping[str, Any], seeds: Sequence[int], *, limit: int | None = None, workers: int = 2
+) -> list[NeuralNetwork]:
+    """`fit` on all training images, or the first `limit`, once with each seed, so many at a time as there are workers.
+
+    Each is kept below runs/baseline/, and trained only where it is not there yet; a line says when one is done.
+    """
+    configs = [dict(config) | {"seed": seed} for seed in seeds]
+    paths = [_folder(config, limit) / "weights.npz" for config in configs]
+    start = time.monotonic()
+    spawn = multiprocessing.get_context("spawn")  # a kernel has threads, which do not survive a fork
+    with ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent) as pool:
+        jobs = {
+            pool.submit(_train, config, limit, path): config["seed"]
+            for config, path in zip(configs, paths, strict=True)
+            if not path.exists()
+        }
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                job.result()
+                spent = duration(time.monotonic() - start)
+                print(f"{done} of {len(jobs)} · scikit-learn with seed {jobs[job]} · {spent}", flush=True)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an error or a Ctrl-C, nothing new begins
+    return [NeuralNetwork.load(path) for path in paths]
+
+
+def _end_with_parent() -> None:
+    """In a worker: end when the process that started it is gone, even if that was killed."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _train(config: Mapping[str, Any], limit: int | None, path: Path) -> None:
+    images, labels = fashion_mnist.load().train
+    with threadpool_limits(1):  # as in a sweep: several runs side by side share the cores best so
+        net = fit(config, images[:limit], labels[:limit])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    net.save(path)
+
+
+def _folder(config: Mapping[str, Any], limit: int | None) -> Path:
+    return runs_root() / "baseline" / run_name(dict(config) | {"limit": limit, "sklearn": version("scikit-learn")})

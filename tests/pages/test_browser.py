@@ -1,0 +1,389 @@
+"""Every page of the reports in Chromium, without a network: the committed ones, and one that holds all there is."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.pages import interactive, report
+from page_kit import code, displayed, figure, shown, stream, write
+
+REPORTS = Path(__file__).parents[2] / "reports"
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+WIDE, TABLET, TELEPHONE = (1440, 900), (820, 1180), (390, 844)
+LOOKS = [(size, scheme) for size in (WIDE, TELEPHONE) for scheme in ("light", "dark")]
+IMAGES = np.random.default_rng(0).integers(0, 256, (7, 784), dtype=np.uint8)
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
+
+
+def sweep() -> nbformat.NotebookNode:
+    """Parallel coordinates of eight runs; the deeper, the better, but the last diverged."""
+    table = pd.DataFrame(
+        {
+            "name": [f"run_{k}" for k in range(8)],
+            "layers": [1, 1, 2, 2, 3, 3, 4, 4],
+            "optimizer": ["SGD", "ADAM"] * 4,
+            "validationaccuracy": [0.70, 0.71, 0.80, 0.81, 0.86, 0.87, 0.90, np.nan],
+        }
+    )
+    return displayed(interactive.parallel_coordinates, plt.figure(), "Eight runs", table, ["layers", "optimizer"])
+
+
+def confusion() -> nbformat.NotebookNode:
+    """A confusion matrix of three classes: three shirts are taken for coats, a bag for a shirt."""
+    labels, said = np.array([0, 1, 1, 1, 1, 2, 2]), np.array([0, 0, 0, 0, 1, 1, 2])
+    probabilities = np.full((7, 3), 0.1)
+    probabilities[range(7), said] = [0.9, 0.8, 0.7, 0.6, 0.9, 0.75, 0.9]
+    names = ("Coat", "Shirt", "Bag")
+    return displayed(interactive.confusion, plt.figure(), "Three classes", names, labels, probabilities, IMAGES)
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory) -> Path:
+    """Pages built now, the first of everything that a page can hold, and too wide for a telephone where it can be."""
+    root = tmp_path_factory.mktemp("fresh")
+    wide = pd.DataFrame([range(12)] * 3, columns=[f"a_long_name_{k}" for k in range(12)])
+    executed = root / "runs" / "notebooks"
+    executed.mkdir(parents=True)
+    write(
+        executed / "01_everything.ipynb",
+        "# A title with $x_k$\n\n**Goal.** Show `" + "a_long_name" * 9 + "`.",
+        code("seed: int = 0  # a comment", tags=["parameters"]),
+        code("import numpy as np"),
+        "## Formulas\n\n$$" + " + ".join("abcdefghijklmnop") * 4 + "$$\n\n[Next](02_next.ipynb) > quoted",
+        code("class Long:\n    x = '" + "x" * 200 + "'  # " + "y" * 200, tags=["show-code"]),
+        "### A table\n\n| a | b |\n|---|---|\n| 1 | 2 |",
+        code("wide", shown(html=wide.to_html()), shown(html=wide.style.format("{:.1f}").to_html())),
+        "## What it prints",
+        code("print()", stream("stdout", "y" * 200 + "\n" + "line\n" * 60)),
+        "## It answers",
+        code("interactive.parallel_coordinates()", sweep()),
+        code("interactive.confusion()", confusion()),
+        "## Findings",
+        code(
+            "say()",
+            shown(markdown="**It holds** that $a < b$."),
+            figure(**{"image/png": {"alt": "A teal box", "width": 600}}),
+            tags=["found"],
+        ),
+    )
+    write(executed / "02_next.ipynb", "# Next", "Text.")
+    (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %", "note": "five seeds ±0.2"}}')
+    return report.build(executed, executed, root / "reports").parent
+
+
+PAGES = ["fresh/01_everything", "fresh/index", *(f"reports/{path.stem}" for path in sorted(REPORTS.glob("*.html")))]
+
+
+@pytest.fixture(params=PAGES)
+def path(request, fresh) -> Path:
+    folder, name = request.param.split("/")
+    return {"fresh": fresh, "reports": REPORTS}[folder] / f"{name}.html"
+
+
+@pytest.fixture
+def opened(browser):
+    """`opened(path, size, scheme)` opens a page without a network; at the end nothing may have gone wrong in it."""
+    contexts, watches = [], []
+
+    def go(path: Path, size=WIDE, scheme="light", **more):
+        look = dict(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, offline=True)
+        contexts.append(browser.new_context(**look, **more))
+        page = contexts[-1].new_page()
+        watches.append(watch(page))
+        page.goto(path.as_uri())
+        return page
+
+    yield go
+    for context in contexts:
+        context.close()
+    assert [line for wrong in watches for line in wrong] == []
+
+
+def watch(page) -> list[str]:
+    """A list that grows with whatever goes wrong in a page: messages, errors, requests that fail or leave the disk."""
+    wrong = []
+    page.on("console", lambda message: wrong.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url[:100]}"))
+    page.on("request", lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url))
+    return wrong
+
+
+def open_folds(page) -> None:
+    page.evaluate("for (const fold of document.querySelectorAll('details')) fold.open = true")
+    page.evaluate(SETTLED)
+
+
+def test_the_checks_below_notice(browser, tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<!DOCTYPE html><title>Bad</title><meta name='viewport' content='width=device-width'>"
+        "<img src='http://127.0.0.1:9/x.png'><script>nowhere()</script><p style='width: 900px; color: #bbb'>Pale</p>"
+    )
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    wrong = watch(page)
+    page.goto(bad.as_uri())
+    assert {line.partition(":")[0] for line in wrong} == {"http", "failed", "error"}
+    assert {"html-has-lang", "image-alt", "color-contrast"} <= {line.partition(":")[0] for line in violations(page)}
+    assert overflow(page) > 400
+    page.close()
+
+
+def violations(page) -> list[str]:
+    """The broken rules, each with an element that breaks it."""
+    page.evaluate(AXE)
+    broken = page.evaluate("axe.run({resultTypes: ['violations']}).then(result => result.violations)")
+    return [f"{rule['id']}: {node['html'][:200]}" for rule in broken for node in rule["nodes"]]
+
+
+def overflow(page) -> int:
+    """Pixels by which a page is wider than its window."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+# --- Every page ---
+
+
+def test_a_page_breaks_no_rule_of_accessibility(opened, path):
+    """axe-core's rules: WCAG 2 A and AA, and best practices; in light and dark, wide and on a telephone."""
+    page, looks = opened(path), [LOOKS[0], LOOKS[-1]]
+    if path.stem == "01_everything":  # in every look, and with its code open; for all pages that takes minutes
+        looks = LOOKS
+        open_folds(page)
+    for (width, height), scheme in looks:
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        page.evaluate(SETTLED)
+        assert violations(page) == [], (width, scheme)
+
+
+@pytest.mark.parametrize("size", [TABLET, TELEPHONE], ids=["tablet", "telephone"])
+def test_a_page_never_scrolls_sideways(opened, path, size):
+    page = opened(path, size)
+    assert overflow(page) == 0
+    open_folds(page)
+    assert overflow(page) == 0
+
+
+def test_a_page_is_small_and_its_figures_are_crisp(opened, path):
+    assert path.stat().st_size < 2_000_000
+    page = opened(path)
+    blurred = """images => images.filter(i => i.complete && i.naturalWidth < 1.9 * i.getAttribute('width'))
+                                 .map(i => i.alt)"""
+    assert page.locator("figure > img[width]").evaluate_all(blurred) == []
+    assert page.locator("img").evaluate_all("images => images.filter(i => !i.naturalWidth).length") == 0
+
+
+def test_a_page_prints_whole(opened, path):
+    """Nothing that breaks over pages may be cut: no figure is taller than a sheet, and nothing hides in a scroll."""
+    page = opened(path, (680, 980), "dark")  # A4 with margins of 15 mm, at 96 pixels an inch
+    page.emulate_media(media="print")
+    assert page.locator("figure").evaluate_all("all => all.every(f => getComputedStyle(f).breakInside == 'avoid')")
+    assert page.locator("figure").evaluate_all("all => all.filter(f => f.offsetHeight > 980).length") == 0
+    hidden = "all => all.filter(b => b.offsetParent && b.scrollWidth > b.clientWidth + 1).map(b => b.outerHTML)"
+    assert page.locator(".scroll:has(table), pre").evaluate_all(hidden) == []
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+# --- What a reader does ---
+
+
+def test_the_reader_s_system_chooses_light_or_dark(opened, fresh):
+    def darkness(scheme):
+        colour = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)"
+        return sum(opened(fresh / "01_everything.html", scheme=scheme).evaluate(colour))
+
+    assert darkness("light") == 3 * 255
+    assert darkness("dark") < 3 * 50
+
+
+def test_by_keyboard_the_whole_page_can_be_reached_and_worked(opened, fresh):
+    page = opened(fresh / "01_everything.html", TELEPHONE)
+    page.evaluate(SETTLED)
+    wanted = page.locator("a[href], button:not([tabindex='-1']), select, summary, [tabindex='0']").evaluate_all(
+        "all => all.filter(e => e.checkVisibility() && !e.closest('details:not([open]) > :not(summary)')).length"
+    )
+    seen = set()
+    for _ in range(wanted):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+        focused = page.locator(":focus")
+        assert focused.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
+    assert len(seen) == wanted
+
+    page.locator("a.skip").focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#content")
+    contents = page.locator(".contents details")
+    assert contents.get_attribute("open") is None
+    contents.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert contents.get_attribute("open") is not None
+    contents.locator("a").last.focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#Findings")
+
+
+def test_one_switch_opens_all_code_and_each_fold_opens_by_itself(opened, fresh):
+    page = opened(fresh / "01_everything.html")
+    folds, switch = page.locator("details.code"), page.locator(".switch")
+
+    def state():
+        return folds.evaluate_all("all => all.map(fold => fold.open)")
+
+    before = state()
+    assert before == [False, True, *[False] * 5]
+    folds.first.locator("summary").focus()
+    page.keyboard.press("Space")
+    assert state() == [True, *before[1:]]
+    assert switch.inner_text() == "Show all code"
+    switch.focus()
+    page.keyboard.press("Enter")
+    assert state() == [True] * 7
+    page.evaluate(SETTLED)
+    assert switch.inner_text() == "Hide all code"
+    page.keyboard.press("Enter")
+    assert state() == [False] * 7
+
+
+def test_the_contents_follow_the_reader_on_a_wide_screen(opened, fresh):
+    page = opened(fresh / "01_everything.html", (1440, 500))
+    links = page.locator(".contents a")
+    assert links.first.is_visible()
+    page.evaluate("document.getElementById('What-it-prints').scrollIntoView({behavior: 'instant'})")
+    page.evaluate(SETTLED)
+    assert page.locator(".contents a[aria-current='location']").all_inner_texts() == ["What it prints"]
+    assert links.first.bounding_box()["y"] > 0  # still in sight
+
+
+def test_without_javascript_a_page_reads_as_well(opened, fresh):
+    page = opened(fresh / "01_everything.html", java_script_enabled=False)
+    assert page.locator(".found img").is_visible()
+    assert not page.locator(".switch").is_visible()
+    page.locator("details.code summary").first.click()
+    assert page.locator("details.code pre").first.is_visible()
+
+
+def test_from_the_index_to_a_page_and_back(opened, fresh):
+    page = opened(fresh / "index.html")
+    page.get_by_role("link", name="Next").click()
+    assert page.locator("h1").inner_text() == "Next"
+    page.get_by_role("link", name="Previous A title").click()
+    assert page.locator("h1").inner_text().startswith("A title")
+    page.get_by_role("link", name="All pages").click()
+    assert "88.9 %" in page.locator(".cards").inner_text()
+
+
+# --- Figures that answer ---
+
+
+@pytest.fixture
+def live(opened, fresh):
+    """The page with its interactive figures."""
+    return opened(fresh / "01_everything.html")
+
+
+def kept(page) -> list[str]:
+    return [text.split(" · ")[1] for text in page.locator(".working select option").all_inner_texts()[1:]]
+
+
+def axes(page) -> list[str]:
+    """The names of the axes from left to right."""
+    places = "all => all.map(b => [parseFloat(b.style.left), b.textContent])"
+    return [name for _, name in sorted(page.locator(".stage > button").evaluate_all(places))]
+
+
+def drag(page, x: float, y: float, dx: float, dy: float) -> None:
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + dx, y + dy, steps=5)
+    page.mouse.up()
+
+
+def test_an_axis_is_brushed_with_the_mouse(live):
+    assert kept(live) == [f"run_{k}" for k in (6, 5, 4, 3, 2, 1, 0, 7)]
+    area = live.locator(".area").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    drag(live, box["x"] + 14, box["y"] + 10, 0, box["height"] / 2 - 10)  # the upper half
+    assert kept(live) == ["run_6", "run_5", "run_4", "run_7"]
+    assert live.locator(".run.off").count() == 4
+    assert live.locator(".said").inner_text().startswith("4 of 8 runs kept, the best with 90.00 %")
+    area.click()
+    assert len(kept(live)) == 8
+
+
+def test_an_axis_is_moved_with_the_mouse(live):
+    assert axes(live) == ["layers", "optimizer", "accuracy (%)"]
+    lines = live.locator(".run").first.get_attribute("d")
+    name = live.get_by_role("button", name="layers, axis 1 of 3")
+    name.scroll_into_view_if_needed()
+    box, last = name.bounding_box(), live.get_by_role("button", name="optimizer").bounding_box()
+    drag(live, box["x"] + 20, box["y"] + 20, last["x"] - box["x"], 0)
+    assert axes(live) == ["optimizer", "layers", "accuracy (%)"]
+    assert live.locator(".run").first.get_attribute("d") != lines
+
+
+def test_a_line_says_its_run_on_hover(live):
+    live.locator(".working svg").scroll_into_view_if_needed()
+    where = live.locator(".run").last.evaluate("""path => {
+        const point = path.getPointAtLength(0.9 * path.getTotalLength());
+        const { left, top } = path.ownerSVGElement.getBoundingClientRect();
+        return [left + point.x, top + point.y]; }""")
+    live.mouse.move(*where)
+    assert live.locator(".tip").inner_text() == "90.00 % · run_6"  # the best is drawn last
+    assert "run_6: 90.00 %; layers 4, optimizer SGD." in live.locator(".said").inner_text()
+    live.mouse.move(5, 5)
+    assert not live.locator(".tip").is_visible()
+
+
+def test_parallel_coordinates_are_worked_by_keyboard(live):
+    name = live.get_by_role("button", name="layers")
+    name.focus()
+    live.keyboard.press("ArrowDown")  # from the top: four layers
+    assert kept(live) == ["run_6", "run_7"]
+    live.keyboard.press("ArrowDown")
+    assert kept(live) == ["run_5", "run_4"]
+    live.keyboard.press("Escape")
+    assert len(kept(live)) == 8
+    live.keyboard.press("ArrowRight")
+    live.keyboard.press("ArrowRight")
+    assert axes(live) == ["optimizer", "accuracy (%)", "layers"]
+    assert name.evaluate("button => button == document.activeElement")
+    live.get_by_role("combobox").focus()
+    live.keyboard.press("ArrowDown")
+    assert live.locator(".run.chosen").count() == 1
+    assert "run_6: 90.00 %" in live.locator(".said").inner_text()
+
+
+def test_a_cell_of_the_confusion_matrix_opens_the_mistakes_behind_it(live):
+    panel, pictures = live.get_by_role("region", name="Mistakes"), live.locator(".mistakes canvas")
+    rows = live.locator(".confusion tbody tr").evaluate_all("all => all.map(r => [...r.cells].map(c => c.textContent))")
+    assert rows == [["Coat", "1", "", ""], ["Shirt", "3", "1", ""], ["Bag", "", "1", "1"]]
+    live.get_by_role("button", name="Shirt taken for Coat: 3 of 4").click()
+    assert panel.locator("li").all_inner_texts() == ["80% sure", "70% sure", "60% sure"]
+    pixels = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, k) => k % 4 == 0)"
+    assert pictures.first.evaluate(pixels) == (255 - IMAGES[1]).tolist()  # white is 0
+    live.keyboard.press("ArrowDown")  # nothing below: no bag is taken for a coat
+    assert live.locator(":focus").get_attribute("aria-label") == "Shirt taken for Coat: 3 of 4"
+    live.get_by_role("button", name="Bag taken for Shirt").focus()
+    live.keyboard.press("Enter")
+    assert panel.locator("p").inner_text() == "Bag taken for Shirt: 1 of 2. The most confident:"
+    assert pictures.count() == 1
+
+
+def test_without_javascript_or_on_paper_the_still_pictures_are_shown(opened, fresh):
+    page = opened(fresh / "01_everything.html", java_script_enabled=False)
+    seen = [image.get_attribute("alt") for image in page.locator(".interactive img").all() if image.is_visible()]
+    assert seen == ["Eight runs", "Three classes"]
+    paper = opened(fresh / "01_everything.html")
+    assert not paper.locator("figure.interactive img").first.is_visible()
+    paper.emulate_media(media="print")
+    assert paper.locator("figure.interactive img").first.is_visible()
+    assert not paper.locator(".working").first.is_visible()

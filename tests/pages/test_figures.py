@@ -1,0 +1,335 @@
+"""Each figure draws what it says: the right number of marks at the right values, with title, labels and units."""
+
+import inspect
+import io
+from types import SimpleNamespace
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from lab.pages import figures
+
+NAMES = ["T-shirt/top", "Trouser", "Pullover"]
+PICTURES = np.arange(4 * 9).reshape(4, 9)
+HISTORY = [
+    {"epoch": 1, "loss": 0.9, "accuracy": 0.6, "validationloss": 0.8, "validationaccuracy": 0.7},
+    {"epoch": 2, "loss": 0.7, "accuracy": 0.8, "validationloss": 0.9, "validationaccuracy": 0.65},
+]
+TABLE = pd.DataFrame(
+    {
+        "optimizer": ["sgd", "adam", "adam", "sgd", "adam"],
+        "layers": [2, 3, 4, 2, 3],
+        "learning_rate": [1e-4, 1e-3, 1e-3, 1e-4, 1e-2],
+        "momentum": [0.9, np.nan, np.nan, 0.5, np.nan],
+        "batch_size": [16, 16, 16, 16, 16],
+        "validationaccuracy": [0.84, 0.88, 0.86, 0.85, np.nan],
+    }
+)
+SPEEDS = pd.DataFrame({"peer": ["theirs", "ours"], "median": [3.0, 1.0], "least": [2.5, 0.9], "most": [3.5, 1.2]})
+PARAMETERS = ["optimizer", "layers", "learning_rate", "momentum", "batch_size"]
+GRID = np.stack(np.meshgrid(np.linspace(-3, 3, 7), np.linspace(-2, 2, 5)), axis=-1)
+CASES = {
+    figures.bars: ({"first": 3.0, "second": -1.0}, "height (m)"),
+    figures.images: (PICTURES, ["a", "b", "c", "d"]),
+    figures.class_balance: ([10, 20, 30], NAMES),
+    figures.pixel_histogram: ([50, 0, 30, 20],),
+    figures.scatter: (np.arange(12).reshape(6, 2), [0, 0, 1, 1, 2, 2], NAMES),
+    figures.activation: ([-1, 0, 1], [-1, 0, 1], [1, 1, 1], "identity"),
+    figures.curves: (HISTORY,),
+    figures.lines: ([1, 2, 3], {"relu": [0.1, 0.2, 0.3], "tanh": [3, 2, 1]}),
+    figures.epoch_times: ([{"epoch": 1, "seconds": 3.0}, {"epoch": 2, "seconds": 1.0}, {"epoch": 3, "seconds": 1.5}],),
+    figures.descent: (GRID, (GRID**2).sum(axis=-1), [[2, 2], [1, 1], [0.5, 0.25]], "adam, η = 0.1"),
+    figures.race: ({"sgd": [2.0, 1.9], "adam": [2.0, 0.5], "mgd": [2.0, 1.0], "diverged": []},),
+    figures.best_so_far: (TABLE,),
+    figures.parallel_coordinates: (TABLE, PARAMETERS),
+    figures.importance: ({"layers": 0.2, "optimizer": 0.8},),
+    figures.correlation: (TABLE, PARAMETERS),
+    figures.confusion_matrix: ([[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES),
+    figures.class_scores: ({"precision": [0.5, 0.9, 0.7], "recall": [0.8, 0.9, 0.4], "F1": [0.6, 0.9, 0.5]}, NAMES),
+    figures.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
+    figures.speeds: (SPEEDS, ["ours"]),
+    figures.breakdown: ({"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}},),
+    figures.disagreements: ({"headline": [30, 0, 5], "chosen": [10, 2, 20]}, NAMES),
+    figures.accuracies: ({"chosen": [0.88, 0.89], "reported": [0.8808]}, {"chosen": (0.878, 0.892)}),
+}
+
+
+@pytest.fixture
+def ax():
+    with plt.rc_context():
+        figures.style()
+        figure, ax = plt.subplots()
+        yield ax
+        plt.close(figure)
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_every_figure_has_a_case():
+    public = [f for name, f in inspect.getmembers(figures, inspect.isfunction) if not name.startswith("_")]
+    assert {f for f in public if "ax" in inspect.signature(f).parameters} == set(CASES)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("draw", CASES, ids=lambda draw: draw.__name__)
+def test_figure_returns_its_ax_titled_and_labelled(ax, draw):
+    assert draw(ax, *CASES[draw]) is ax
+    ax.figure.draw_without_rendering()
+    below = ax.child_axes[0] if draw is figures.reliability else ax  # there the panel below has the shared x axis
+    assert ax.get_title(loc="left")
+    assert below.get_xlabel()
+    assert ax.get_ylabel() or any(label.get_text() for label in ax.get_yticklabels()) or not len(ax.get_yticks())
+
+
+def test_images_stand_in_the_grid_on_one_scale(ax):
+    figures.images(ax, PICTURES, ["a", "b", "c", "d"], columns=3)
+    (grid,) = ax.images
+    rows = grid.get_array().compressed().reshape(-1, 3)  # three pixels wide, line by line
+    first_rows = np.stack([picture.reshape(3, 3) for picture in PICTURES[:3]], axis=1).reshape(-1, 3)
+    assert np.array_equal(rows, [*first_rows, *PICTURES[3].reshape(3, 3)])
+    assert grid.get_clim() == (0, 35)
+    assert texts(ax) == ["a", "b", "c", "d"]
+
+
+def test_images_with_negative_values_are_centred_on_white(ax):
+    figures.images(ax, np.array([[-2.0, 0, 0, 1.0]]), rows=["weights"])
+    assert ax.images[0].get_clim() == (-2, 2)
+    assert ax.get_yticklabels()[0].get_text() == "weights"
+
+
+def test_images_say_what_their_values_are(ax):
+    figures.images(ax, PICTURES, unit="weights")
+    assert ax.get_xlabel() == "weights from 0 (white) to 35 (black)"
+
+
+def test_class_balance_draws_the_counts(ax):
+    figures.class_balance(ax, [10, 20, 3000], NAMES)
+    assert [bar.get_width() for bar in ax.patches] == [10, 20, 3000]
+    assert texts(ax) == ["10", "20", "3,000"]
+
+
+def test_pixel_histogram_is_in_per_cent(ax):
+    figures.pixel_histogram(ax, [5, 0, 3, 2])
+    assert np.allclose(ax.patches[0].get_data().values, [50, 0, 30, 20])
+
+
+def test_scatter_has_every_point_and_names_each_class_twice(ax):
+    points = [[-1, -1], [1, 1]] * 3  # three medians on one spot, so the names are moved apart
+    figures.scatter(ax, points, [0, 0, 1, 1, 2, 2], NAMES)
+    assert sum(len(cloud.get_offsets()) for cloud in ax.collections) == 6
+    assert texts(ax) == legend(ax) == NAMES
+    assert len({text.get_position() for text in ax.texts}) == 3
+
+
+def test_curves_are_in_per_cent_for_accuracy(ax):
+    figures.curves(ax, HISTORY, "accuracy")
+    training, validation = ax.get_lines()
+    assert np.allclose(training.get_ydata(), [60, 80])
+    assert np.allclose(validation.get_ydata(), [70, 65])
+    assert "%" in ax.get_ylabel()
+
+
+@pytest.mark.parametrize("history", [[], [{"epoch": 1, "loss": 0.9, "accuracy": 0.6}]])
+def test_curves_without_validation_or_any_epoch(ax, history):
+    figures.curves(ax, history)
+    assert legend(ax) == ["training"]
+
+
+def test_lines_run_over_x_each_in_a_look_of_its_own(ax):
+    figures.lines(ax, *CASES[figures.lines], marker="o")
+    relu, tanh = ax.get_lines()
+    assert tanh.get_xydata().tolist() == [[1, 3], [2, 2], [3, 1]]
+    assert relu.get_linestyle() != tanh.get_linestyle()
+    assert relu.get_color() != tanh.get_color()
+    assert legend(ax) == ["relu", "tanh"]
+
+
+def test_race_lists_the_runs_as_they_end(ax):
+    figures.race(ax, *CASES[figures.race])
+    assert legend(ax) == ["diverged", "sgd", "mgd", "adam"]
+
+
+def test_race_puts_what_is_not_to_highlight_into_grey(ax):
+    figures.race(ax, {"sgd": [2.0, 1.9], "adam": [2.0, 0.5]}, highlight=["adam"])
+    sgd, adam = ax.get_lines()
+    assert (sgd.get_color(), adam.get_color()) == ("0.7", figures.COLOURS[0])
+
+
+def test_epoch_times_say_their_median(ax):
+    figures.epoch_times(ax, *CASES[figures.epoch_times])
+    assert [bar.get_height() for bar in ax.patches] == [3.0, 1.0, 1.5]
+    assert ax.get_title(loc="left") == "An epoch takes 1.5 s"
+
+
+def test_descent_shows_every_step_from_the_start_and_where_the_surface_is_lowest(ax):
+    figures.descent(ax, *CASES[figures.descent])
+    path, start, lowest = ax.get_lines()
+    assert path.get_xydata().tolist() == [[2, 2], [1, 1], [0.5, 0.25]]
+    assert start.get_xydata().tolist() == [[2, 2]]
+    assert lowest.get_xydata().tolist() == [[0, 0]]
+
+
+@pytest.mark.filterwarnings("error")
+def test_live_curves_replace_each_other_where_a_server_runs_the_notebook(monkeypatch):
+    shown = []
+    place = SimpleNamespace(update=lambda picture: shown.append(("again", picture)))
+    monkeypatch.setattr(figures, "display", lambda picture, display_id: shown.append(("first", picture)) or place)
+    monkeypatch.setenv("JPY_SESSION_NAME", "notebooks/03_train.ipynb")
+    live = figures.Live(max_epochs=2)
+    for epoch in (1, 2):
+        live.update(HISTORY[:epoch])
+    assert [how for how, _ in shown] == ["first", "again"]
+    assert [picture.alt for _, picture in shown] == [f"Loss and accuracy, up to epoch {k} of 2." for k in (1, 2)]
+    assert not plt.get_fignums()
+
+
+def test_live_curves_are_not_drawn_where_nobody_watches(monkeypatch):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(figures, "curves", None)  # whoever calls it fails
+    figures.Live(max_epochs=2).update(HISTORY)
+
+
+def test_best_so_far_never_falls_and_keeps_runs_without_accuracy_in_sight(ax):
+    figures.best_so_far(ax, TABLE)
+    runs, best, foot = ax.get_lines()
+    assert np.allclose(runs.get_ydata(), [84, 88, 86, 85])
+    assert np.allclose(best.get_ydata(), [84, 88, 88, 88, 88])
+    assert foot.get_xdata().tolist() == [5]
+
+
+def test_parallel_coordinates_end_on_the_scale_of_the_accuracy(ax):
+    figures.parallel_coordinates(ax, TABLE, PARAMETERS)
+    lines = [line for line in ax.get_lines() if len(line.get_ydata()) == len(PARAMETERS) + 1]
+    ends = [line.get_ydata()[-1] for line in lines]  # drawn from the worst to the best
+    assert len(lines) == len(TABLE)
+    assert ends == sorted(ends)
+    assert (ends[0], ends[-1]) == (0, 1)
+    assert texts(ax) == ["adam", "sgd", "2", "3", "4", "0.0001", "0.001", "0.01", "0.5", "0.9", "16"]
+
+
+def test_parallel_coordinates_scale_what_has_many_values(ax):
+    rates = np.geomspace(1e-5, 1e-1, 9)
+    table = pd.DataFrame({"learning_rate": rates, "layers": range(9), "validationaccuracy": np.linspace(0.8, 0.9, 9)})
+    figures.parallel_coordinates(ax, table, ["learning_rate", "layers"])
+    lines = [line.get_ydata() for line in ax.get_lines() if len(line.get_ydata()) == 3]
+    assert np.allclose([line[0] for line in lines], np.linspace(0, 1, 9))  # in the logarithm
+    assert np.allclose([line[1] for line in lines], np.linspace(0, 1, 9))
+
+
+def test_a_sweep_without_a_single_accuracy_is_refused(ax):
+    table = TABLE.assign(validationaccuracy=np.nan)
+    for draw, arguments in ((figures.best_so_far, []), (figures.parallel_coordinates, [PARAMETERS])):
+        with pytest.raises(ValueError, match="none of the 5 runs in the table has a validationaccuracy"):
+            draw(ax, table, *arguments)
+
+
+def test_importance_puts_the_largest_first(ax):
+    figures.importance(ax, {"layers": 0.2, "optimizer": 0.8}, {"layers": 0.1, "optimizer": 0.05})
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["optimizer", "layers"]
+    assert np.allclose([bar.get_width() for bar in ax.patches], [80, 20])
+
+
+def test_correlation_has_sign_and_size_and_leaves_out_constants(ax):
+    table = pd.DataFrame({"layers": [1, 2, 3, 9], "weight_decay": [0.5, 0.1, 0.01, 0], "loss": list("aabb"), "seed": 0})
+    figures.correlation(ax, table.assign(validationaccuracy=[np.nan, 0.7, 0.8, 0.81]), list(table))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["layers", "loss = b", "loss = a", "weight_decay"]
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
+
+
+def test_confusion_matrix_colours_errors_only(ax):
+    figures.confusion_matrix(ax, [[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES)
+    errors = ax.images[0].get_array()
+    assert np.allclose(errors.filled(-1), [[-1, 20, 0], [10, -1, 0], [40, 10, -1]])
+    assert texts(ax) == ["8\n80%", "2\n20%", "1\n10%", "9\n90%", "4\n40%", "1\n10%", "5\n50%"]
+
+
+def test_confusion_matrix_in_an_order_leaves_small_counts_without_share_and_none_unsaid(ax):
+    figures.confusion_matrix(ax, [[991, 8.6, 0.4], [50, 950, 0], [20, 0, 980]], NAMES, order=[1, 0, 2])
+    assert texts(ax) == ["950\n95%", "50\n5%", "9", "991\n99%", "20\n2%", "980\n98%"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Trouser", "T-shirt/top", "Pullover"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Trouser", "T-shirt/top", "Pullover"]
+
+
+def test_class_scores_are_sorted_by_the_last(ax):
+    figures.class_scores(ax, *CASES[figures.class_scores])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Pullover", "T-shirt/top", "Trouser"]
+    assert legend(ax) == ["precision", "recall", "F1"]
+
+
+def test_reliability_leaves_out_empty_bins_and_says_the_error(ax):
+    figures.reliability(ax, *CASES[figures.reliability])
+    _, network = ax.get_lines()
+    assert np.allclose(network.get_xydata(), [[40, 30], [60, 70], [90, 80]])
+    assert "3.4%" in ax.get_title(loc="left")
+    assert ax.child_axes[0].patches[0].get_data().values.tolist() == [0, 10, 20, 70]
+
+
+def test_accuracies_show_every_seed_and_the_mean(ax):
+    figures.accuracies(ax, *CASES[figures.accuracies])
+    assert [len(line.get_xdata()) for line in ax.get_lines()] == [2, 1, 1, 1]  # seeds, mean; seeds, mean
+    assert texts(ax) == ["88.50  (87.80 to 89.20)", "88.08"]
+
+
+def test_disagreements_point_to_the_model_that_is_right(ax):
+    figures.disagreements(ax, *CASES[figures.disagreements])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["T-shirt/top", "Trouser", "Pullover"]  # upwards
+    assert [bar.get_width() for bar in ax.patches] == [-30, 0, -5, 10, 2, 20]
+    assert legend(ax) == ["only headline is right", "only chosen is right"]
+    assert texts(ax) == ["30", "0", "5", "10", "2", "20"]
+
+
+def test_speeds_have_their_ranges_and_say_their_medians(ax):
+    figures.speeds(ax, SPEEDS, ["ours"])
+    assert [bar.get_width() for bar in ax.patches] == [1.0, 3.0]
+    assert ax.patches[0].get_facecolor() != ax.patches[1].get_facecolor()
+    assert {tuple(line.get_xdata()) for line in ax.lines} >= {(0.9, 1.2), (2.5, 3.5)}
+    assert [text.get_text().strip() for text in ax.texts] == ["1.00", "3.00"]
+
+
+def test_breakdown_stacks_the_parts(ax):
+    figures.breakdown(ax, {"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}})
+    assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 300), (0, 90), (300, 100), (90, 0)]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["products", "rest"]
+
+
+def test_show_displays_the_alt_text_and_closes_the_figure(ax, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "display", shown.append)
+    figures.show(ax.figure, alt='One "empty" ax')
+    data, metadata = shown[0]._repr_mimebundle_()
+    assert list(data) == ["image/png"]
+    assert metadata["image/png"]["alt"] == 'One "empty" ax'
+    assert metadata["image/png"]["width"] == pytest.approx(7 * 96, rel=0.1)  # CSS pixels: the file has twice as many
+    assert not plt.fignum_exists(ax.figure.number)
+
+
+def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax, monkeypatch):
+    shown, full = [], io.BytesIO()
+    monkeypatch.setattr(figures, "display", shown.append)
+    figures.parallel_coordinates(ax, TABLE, PARAMETERS)
+    ax.figure.savefig(full, dpi=192, bbox_inches="tight")
+    figures.show(ax.figure, alt="Lines in many colours")
+    small = Image.open(io.BytesIO(shown[0].data))
+    difference = np.asarray(small.convert("RGB"), float) - np.asarray(Image.open(full).convert("RGB"), float)
+    assert small.mode == "P"
+    assert abs(difference).mean() < 0.2  # of 255
+    assert len(shown[0].data) < 0.6 * len(full.getvalue())
+
+
+@pytest.mark.parametrize("alt", ["", " \n"])
+def test_show_refuses_an_empty_alt_text(ax, alt):
+    with pytest.raises(ValueError, match="empty alt text"):
+        figures.show(ax.figure, alt=alt)

@@ -1,0 +1,76 @@
+"""Early termination: the rule decides as W&B's does, and a run that is stopped says so and costs no more."""
+
+import pytest
+
+from lab.search import stopping
+
+
+def hyperband(**entry):
+    return stopping.hyperband({"type": "hyperband", **entry})
+
+
+@pytest.mark.parametrize(
+    ("entry", "bands"),
+    [
+        ({"max_iter": 27, "s": 2}, (3, 9)),
+        ({"max_iter": 5, "s": 2, "eta": 2}, (1, 2)),
+        ({"max_iter": 4, "s": 9, "eta": 2}, (1, 2)),
+        ({"min_iter": 3}, (3, 9, 27, 81)),
+        ({"min_iter": 1, "eta": 2}, (1, 2, 4, 8)),
+    ],
+)
+def test_the_bands_that_wandb_documents(entry, bands):
+    assert hyperband(**entry).bands[:4] == bands
+
+
+# The example in W&B's own source, to be minimized: which of five runs are to be stopped.
+RUNS = {"a": [10, 9], "b": [10, 10], "c": [10, 8, 8], "d": [10, 7, 7], "e": [10, 6, 6]}
+
+
+def test_the_example_in_wandbs_source():
+    rule = hyperband(max_iter=5, eta=2, s=2)
+    stopped = {
+        name
+        for name, run in RUNS.items()
+        if rule.stops(run, [RUNS[other] for other in RUNS if other != name], "minimize")
+    }
+    assert stopped == {"a", "b"}  # at epoch 2 the values are 6, 7, 8, 9, 10, and the third best is still let through
+
+
+def test_strict_judges_by_the_band_and_not_by_the_best_since():
+    run, others = [0.2, 0.9], [[0.5], [0.6], [0.7]]
+    assert not hyperband(min_iter=1, eta=4).stops(run, others, "maximize")
+    assert hyperband(min_iter=1, eta=4, strict=True).stops(run, others, "maximize")
+
+
+def test_who_comes_first_or_has_reached_no_band_goes_on():
+    rule = hyperband(min_iter=2)
+    assert not rule.stops([0.1], [[0.9, 0.9]] * 9, "maximize")
+    assert not rule.stops([0.1, 0.1], [[0.9]], "maximize")
+    assert rule.stops([0.1, 0.1], [[0.9, 0.9]] * 2, "maximize")
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("hyperband", "early_terminate must be of type hyperband, not 'hyperband'"),
+        ({"type": "envelope"}, "early_terminate must be of type hyperband, not {'type': 'envelope'}"),
+        ({"type": "hyperband"}, "early_terminate needs either min_iter, or max_iter and s"),
+        ({"type": "hyperband", "max_iter": 9}, "early_terminate needs either min_iter, or max_iter and s"),
+        ({"type": "hyperband", "min_iter": 1, "max_iter": 9, "s": 1}, "needs either min_iter, or max_iter and s"),
+        ({"type": "hyperband", "miniter": 3}, "early_terminate has no setting 'miniter': choose from eta, max_iter"),
+        ({"type": "hyperband", "min_iter": 0}, "min_iter of early_terminate must be a whole number, at least 1, not 0"),
+        ({"type": "hyperband", "min_iter": 1, "eta": 1}, "needs an eta above 1"),
+        ({"type": "hyperband", "min_iter": 1, "strict": "no"}, "a strict that is true or false"),
+        ({"type": "hyperband", "max_iter": 2, "s": 3}, "no epoch to stop at: max_iter 2 is below eta 3"),
+    ],
+)
+def test_what_it_cannot_mean_is_refused_in_one_sentence(entry, sentence):
+    with pytest.raises(ValueError, match="early_terminate") as refusal:
+        stopping.hyperband(entry)
+    assert sentence in str(refusal.value)
+
+
+def test_without_a_sweep_nobody_watches(monkeypatch):
+    monkeypatch.delenv(stopping.VARIABLE, raising=False)
+    assert stopping.watch() is None

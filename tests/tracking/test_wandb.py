@@ -1,0 +1,292 @@
+"""W&B end to end: the real client, and a stand-in for its server; sweeps, agents, uploads, and servers that fail."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lab import tracking
+from lab.search import sweep
+from lab.tracking import upload
+from wandb_server import KEY, WandbServer
+
+pytestmark = pytest.mark.slow
+
+LONG = 150  # seconds after which a sub-process counts as hung
+TINY = {"limit": 1000, "max_epochs": 2, "num_hidden_neurons": 8, "layers": 1}
+
+
+def variables(folder, url, **more):
+    """The environment of a W&B client that knows this server alone, and keeps everything in this folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    home = {name: str(folder / "home") for name in ("HOME", "USERPROFILE")}
+    places = {f"WANDB_{name}": str(folder / "wandb") for name in ("DIR", "CONFIG_DIR", "CACHE_DIR", "DATA_DIR")}
+    for path in (*home.values(), *places.values(), folder / "tmp"):
+        Path(path).mkdir(parents=True, exist_ok=True)
+    places |= {"TMPDIR": str(folder / "tmp"), "FASHION_RUNS": str(folder / "runs")}
+    path = os.pathsep.join([str(Path(sys.executable).parent), kept["PATH"]])
+    client = {"WANDB_BASE_URL": url, "WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false"}
+    return kept | home | places | client | {"PATH": path} | more
+
+
+def replace_environment(monkeypatch, environment):
+    for name in [name for name in os.environ if name not in environment]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def server():
+    server = WandbServer()
+    yield server
+    server.die()
+
+
+def assert_whole(run, record):
+    """What W&B has of a run is what the project's own record of it says."""
+    assert len(run["history"]) == len(record["history"])
+    for row, epoch in zip(run["history"], record["history"], strict=True):
+        assert {key: row[key] for key in epoch} == epoch
+    assert run["summary"].items() >= (record["history"][-1] | {"status": record["status"]}).items()
+    config = {key: value for key, value in record["config"].items() if value is not None}
+    assert run["config"].items() >= config.items()
+    assert run["name"] == record["name"]
+    assert run["project"] == "fashion-mnist-numpy"
+    assert (run["state"], run["exit_code"]) == ("finished", 0)
+
+
+# --- W&B's sweeps and agents ---
+
+
+def test_two_agents_of_wandb_run_a_sweep_file_of_ours(tmp_path, server):
+    """One test, since it takes its time: the agent looks every five seconds whether a run has ended."""
+    file, plan = tmp_path / "sweep.yaml", yaml.safe_load((tracking.REPOSITORY / "sweeps" / "random.yaml").read_text())
+    parameters = {"activation": {"values": ["missing", "relu", "tanh"]}, "learning_rate": {"value": 1e-5}}
+    plan |= {"run_cap": 3, "parameters": parameters | {key: {"value": value} for key, value in TINY.items()}}
+    file.write_text(yaml.safe_dump(plan))
+    options = {"cwd": tracking.REPOSITORY, "env": variables(tmp_path, server.url), "stdin": subprocess.DEVNULL}
+    wandb = [sys.executable, "-m", "wandb"]
+    made = subprocess.run([*wandb, "sweep", file], **options, timeout=LONG, capture_output=True, text=True)
+    command = made.stderr.rpartition("wandb ")[2].split()
+    (sweep_id,) = server.sweeps
+    assert command == ["agent", f"me/fashion-mnist-numpy/{sweep_id}"]
+    assert server.sweeps[sweep_id]["config"] == plan
+    processes = []
+    try:
+        for name in ("one", "two"):
+            with (tmp_path / f"{name}.log").open("w") as log:
+                processes.append(subprocess.Popen([*wandb, *command], **options, stdout=log, stderr=log))
+        codes = [process.wait(timeout=LONG) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+
+    said = "\n".join((tmp_path / f"{name}.log").read_text() for name in ("one", "two"))
+    runs, agents = server.sweeps[sweep_id]["runs"], server.sweeps[sweep_id]["agents"]
+    assert codes == [0, 0], said
+    assert server.runs.keys() == runs.keys(), said
+    # Each had its share, and went on until there was nothing left: that of the failed run too.
+    assert list(agents.values()) == ["dismissed", "dismissed"]
+    assert {run["agent"] for run in runs.values()} == agents.keys()
+    assert [run["config"]["activation"] for run in runs.values()] == ["missing", "relu", "tanh"]
+    folder = tmp_path / "runs" / sweep_id
+    records = {path.parent.parent.name: json.loads(path.read_text()) for path in folder.glob("*/*/record.json")}
+    assert records.keys() == runs.keys()
+    failed, *others = runs
+    for id in others:
+        assert records[id]["config"].items() >= runs[id]["config"].items()
+        assert len(records[id]["history"]) == TINY["max_epochs"]
+        assert_whole(server.runs[id], records[id])
+        assert server.runs[id]["sweep"] == sweep_id
+    assert (server.runs[failed]["state"], server.runs[failed]["sweep"]) == ("failed", sweep_id)
+    assert (server.runs[failed]["history"], server.runs[failed]["summary"]["status"]) == ([], "failed")
+    assert records[failed]["error"] in said
+    assert not list(folder.glob("*/*/wandb/offline-run-*"))
+
+
+# --- runs made offline, uploaded later ---
+
+
+@pytest.fixture(scope="module")
+def made_offline(tmp_path_factory):
+    """A sweep of two runs that were made without a server."""
+    folder = tmp_path_factory.mktemp("offline")
+    values = {"learning_rate": {"values": [0.001, 0.01]}, **{key: {"value": value} for key, value in TINY.items()}}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        replace_environment(monkeypatch, variables(folder, "http://127.0.0.1:9", WANDB_MODE="offline"))
+        sweep.run({"name": "trial", "method": "grid", "parameters": values}, root=folder)
+    return folder / "trial"
+
+
+@pytest.fixture
+def offline(made_offline, tmp_path, monkeypatch, server):
+    """The folders of both runs, for this test alone; what is set for runs is no matter to an upload."""
+    replace_environment(monkeypatch, variables(tmp_path, server.url, WANDB_MODE="offline", WANDB_SILENT="true"))
+    shutil.copytree(made_offline, tmp_path / "trial", symlinks=True)
+    return sorted(path.parent for path in (tmp_path / "trial").glob("*/record.json"))
+
+
+def log_of(folder):
+    (log,) = folder.glob("wandb/offline-run-*/*.wandb")
+    return log
+
+
+def assert_arrived(server, folders):
+    assert len(server.runs) == len(folders)
+    runs = {run["name"]: run for run in server.runs.values()}
+    for record in (json.loads((folder / "record.json").read_text()) for folder in folders):
+        assert_whole(runs[record["name"]], record)
+        assert runs[record["name"]]["group"] == "trial"
+        assert runs[record["name"]]["config"]["backend"]  # which is known only once the run is under way
+
+
+def assert_refused(folders, match):
+    with pytest.raises(ConnectionError, match=match) as caught:
+        upload.upload(folders)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "nothing is lost, and the same command again goes on" in str(caught.value)
+
+
+def test_what_was_made_offline_is_uploaded_whole_and_once(offline, server, capsys):
+    assert upload.upload(offline) == 2
+    assert capsys.readouterr().out == "2 of 2 runs uploaded\n"
+    assert_arrived(server, offline)
+    assert all(log_of(folder).exists() for folder in offline)
+    before = len(server.requests)
+    assert upload.upload(offline) == 0
+    assert len(server.requests) == before
+    assert "nothing to upload" in capsys.readouterr().out
+
+
+def test_what_is_uploaded_is_deleted_if_asked_for_and_nothing_else(offline, server):
+    assert upload.upload(offline[:1]) == 1
+    server.refused = {"file_stream": 400}
+    with pytest.raises(ConnectionError):
+        upload.upload(offline, delete=True)
+    assert not list(offline[0].glob("wandb/offline-run-*"))
+    assert {"record.json", "weights.npz", "03_train.ipynb"} <= {path.name for path in offline[0].iterdir()}
+    assert log_of(offline[1]).exists()
+    server.refused = {}
+    assert upload.upload(offline, delete=True) == 1
+    assert not list(offline[1].glob("wandb/offline-run-*"))
+    assert_arrived(server, offline)
+
+
+def test_a_run_under_way_is_left_alone(offline, server, capsys):
+    record = json.loads((offline[0] / "record.json").read_text())
+    tracking.write_json(offline[0] / "record.json", record | {"status": "running"})
+    assert upload.upload(offline, delete=True) == 1
+    assert log_of(offline[0]).exists()
+    assert_arrived(server, offline[1:])
+    assert f"{offline[0].name} is left alone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("size", [7, 100])
+def test_what_a_kill_left_of_a_run_holds_up_no_other(size, offline, server):
+    """Of all the files that `wandb sync` is given it sends none if it cannot read one."""
+    os.truncate(log_of(offline[0]), size)
+    if size == 7:  # as long as the file's header: there is nothing to upload
+        assert upload.upload(offline) == 1
+    else:
+        assert_refused(offline, f"1 of 2 runs uploaded .*{log_of(offline[0]).parent.name}")
+    assert_arrived(server, offline[1:])
+
+
+def test_a_failure_is_a_sentence_and_loses_nothing(offline, server, monkeypatch, capsys):
+    """Failures one after the other, and then none."""
+    kept = {path: path.read_bytes() for path in map(log_of, offline)}
+
+    def fails(sentence):
+        assert_refused(offline, f"0 of 2 runs uploaded .*{sentence}")
+        assert {path: path.read_bytes() for path in map(log_of, offline)} == kept
+        assert not list(offline[0].parent.glob("*/wandb/*/*.synced"))
+
+    with monkeypatch.context() as now:
+        now.delenv("WANDB_API_KEY")
+        fails("no key .*`wandb login`")
+    with monkeypatch.context() as now:
+        now.setenv("WANDB_API_KEY", "f" * 40)
+        fails("refused: check the network, and the key with `wandb login --relogin`")
+    with monkeypatch.context() as now:
+        now.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+        now.setenv("WANDB_HTTP_TIMEOUT", "2")
+        fails("127.0.0.1:9.*: check the network, and the key")
+    server.refused = {"UpsertBucket": 403}  # no permission to write
+    fails("refused")
+    server.refused = {"file_stream": 400}  # no data accepted: the client takes the run for uploaded all the same
+    fails("Fatal error while uploading")
+    with monkeypatch.context() as now:
+        now.setattr(upload, "STALL", 4)
+        server.refused = {"file_stream": 503}  # not now: the client tries again for a week
+        fails("none arrived in 4 s: check the network")
+
+    server.refused = {}
+    monkeypatch.setattr(upload, "BATCH", 1)
+    capsys.readouterr()
+    assert upload.upload(offline) == 2
+    assert capsys.readouterr().out == "1 of 2 runs uploaded\n2 of 2 runs uploaded\n"
+    assert_arrived(server, offline)
+
+
+# --- a server that fails a run under way ---
+
+TRAIN = """
+import sys
+import fashion_mnist, tracking
+from nn_core import NeuralNetwork
+
+tracking.FINISH = 3
+images, labels = fashion_mnist.load().train
+train, validation = fashion_mnist.split(fashion_mnist.Split(images[:1000], labels[:1000]), seed=0, fraction=0.1)
+config = dict(layers=1, num_hidden_neurons=8, max_epochs=4)
+with tracking.start(config, sys.argv[1]) as run:
+    net = NeuralNetwork(**config)
+    run.note(backend=net.backend)
+    for epoch in net.train(train, validation):
+        run.log(epoch)
+        if epoch["epoch"] == 2:
+            sys.stdin.readline()  # until the test has had its way with the server
+"""
+
+
+@pytest.mark.parametrize("failure", ["refuses the key", "dies half-way"])
+def test_a_failing_server_costs_a_run_seconds_and_nothing_else(failure, tmp_path, server, monkeypatch):
+    folder = tmp_path / "trial" / "run"
+    if failure == "refuses the key":
+        server.key = "f" * 40
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    command = [sys.executable, "-c", TRAIN, str(folder)]
+    process = subprocess.Popen(command, env=variables(tmp_path, server.url), **pipes)
+    watch = threading.Timer(LONG, process.kill)
+    watch.start()
+    try:
+        while len(tracking.read_json(folder / "record.json").get("history", [])) < 2:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+        assert len(server.runs) == (failure == "dies half-way")
+        server.die()
+        began = time.monotonic()
+        output, _ = process.communicate("\n")
+    finally:
+        watch.cancel()
+        process.kill()
+    assert time.monotonic() - began < 60  # without a limit: a week
+    assert process.returncode == 0, output
+    record = json.loads((folder / "record.json").read_text())
+    assert record["status"] == "finished"
+    assert [epoch["epoch"] for epoch in record["history"]] == [1, 2, 3, 4]
+    (sentence,) = (line for line in output.splitlines() if "W&B keeps" in line or "W&B has" in line)
+    assert f"`wandb sync {folder / 'wandb'}` uploads it later" in sentence
+    another = WandbServer()
+    replace_environment(monkeypatch, variables(tmp_path, another.url))
+    assert upload.upload([folder]) == 1
+    another.die()
+    assert_arrived(another, [folder])

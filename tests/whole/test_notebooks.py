@@ -1,0 +1,316 @@
+"""Each notebook runs from an empty kernel, from any working directory; only the evaluation opens the test images."""
+
+import ast
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+
+import fashion_mnist
+from activations import ACTIVATIONS
+from lab.pages import report
+from nn_core import NeuralNetwork, softmax
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+EVALUATION = "05_evaluation"
+SMALL_SWEEP = {
+    "name": "small",
+    "method": "random",
+    "run_cap": 4,
+    "metric": {"name": "validationaccuracy", "goal": "maximize"},
+    "parameters": {
+        "limit": {"value": 1000},
+        "max_epochs": {"value": 1},
+        "layers": {"values": [1, 2]},
+        "num_hidden_neurons": {"values": [8, 16]},
+        "activation": {"values": ["RELU", "TANH"]},
+        "optimizer": {"values": ["ADAM", "NAG"]},
+    },
+}
+SMALL = {  # in the order in which they are run
+    "01_dataset": {"limit": 2000},
+    "02_model": {"limit": 2000, "max_epochs": 2},
+    "03_train": {"limit": 1000, "max_epochs": 2},
+    "04_sweep": {"resamples": 5},
+    "05_evaluation": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
+    "06_benchmark": {"limit": 500, "rounds": 2},
+}
+
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def heading_lines(source: str) -> list[str]:
+    """The headings in a cell of text."""
+    return [line for line in source.splitlines() if re.match("#+ ", line)]
+
+
+def code_cells(path: Path) -> list[str]:
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+# --- What notebooks are ---
+
+
+def test_there_is_a_small_run_for_each_notebook():
+    assert [path.stem for path in NOTEBOOKS] == list(SMALL)
+
+
+@each_notebook
+def test_cells_are_sentences(path):
+    lines = [len(source.splitlines()) for source in code_cells(path)]
+    assert statistics.median(lines) <= 4
+    assert max(lines) <= 20
+
+
+@each_notebook
+def test_parameters_are_literals_with_type_and_meaning(path):
+    cells = nbformat.read(path, as_version=4).cells
+    [source] = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    statements = ast.parse(source).body
+    assert all(isinstance(statement, ast.AnnAssign) for statement in statements)
+    for statement in statements:
+        ast.literal_eval(statement.value)
+    assert all("  # " in line for line in source.splitlines())
+
+
+@each_notebook
+def test_a_notebook_opens_with_its_story_and_links_to_others_that_exist(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith("# ")
+    assert "**Goal.**" in cells[0].source
+    links = {
+        part.split(")")[0] for cell in cells if cell.cell_type == "markdown" for part in cell.source.split("](")[1:]
+    }
+    assert {link for link in links if link.endswith(".ipynb") and not (path.parent / link).exists()} == set()
+
+
+@each_notebook
+def test_prose_stands_between_the_code(path):
+    """Sections open with prose, four cells of code in a row are the most, and text is neither a label nor a lecture."""
+    cells = nbformat.read(path, as_version=4).cells
+    in_a_row = [len(list(group)) for kind, group in groupby(cells, key=lambda c: c.cell_type) if kind == "code"]
+    words = [len(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
+    assert max(in_a_row) <= 4
+    assert 40 <= statistics.median(words) <= 100
+    assert max(words) <= 220
+    assert all(cell.source.strip() for cell in cells)
+
+
+@each_notebook
+def test_code_that_is_shown_fits_its_page_without_scrolling(path):
+    cells = nbformat.read(path, as_version=4).cells
+    shown = [cell.source for cell in cells if "show-code" in cell.metadata.get("tags", [])]
+    assert [line for source in shown for line in source.splitlines() if len(line) > 86] == []
+
+
+@each_notebook
+def test_tags_are_those_that_a_report_knows(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert {tag for cell in cells for tag in cell.metadata.get("tags", [])} <= report.TAGS
+
+
+@each_notebook
+def test_one_cell_of_code_opens_the_page_with_what_was_found(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert [cell.cell_type for cell in cells if "found" in cell.metadata.get("tags", [])] == ["code"]
+
+
+@each_notebook
+def test_there_is_nothing_in_the_outputs(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert [cell.id for cell in cells if cell.outputs or cell.execution_count is not None] == []
+
+
+@each_notebook
+def test_parameters_come_first_then_all_imports(path):
+    """Only drawing may be imported later, and under `if draw:` alone, so that a run of a sweep need not wait for it."""
+    first, imports, *others = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert first.metadata.get("tags") == ["parameters"]
+    assert "import " in imports.source
+    assert not ("draw:" in first.source and re.search("figures|matplotlib", imports.source))
+    for cell in others:
+        statements = ast.parse(cell.source).body
+        always = [s for s in statements if not (isinstance(s, ast.If) and ast.unparse(s.test) == "draw")]
+        assert not any(isinstance(node, ast.Import | ast.ImportFrom) for s in always for node in ast.walk(s))
+
+
+@each_notebook
+def test_headings_are_one_title_and_its_sections(path):
+    markdown = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    levels = [len(line.split()[0]) for source in markdown for line in heading_lines(source)]
+    assert levels[0] == 1
+    assert set(levels[1:]) <= {2, 3}
+
+
+@each_notebook
+def test_it_ends_with_what_was_found_computed_and_leads_on(path):
+    cells = nbformat.read(path, as_version=4).cells
+    [place] = [k for k, cell in enumerate(cells) if cell.id == "findings"]
+    assert "Markdown(" in cells[place].source
+    assert place >= len(cells) - 4
+    assert cells[-1].cell_type == "markdown"
+    for following in NOTEBOOKS[NOTEBOOKS.index(path) + 1 :][:1]:
+        assert f"]({following.name})" in cells[-1].source
+
+
+@each_notebook
+def test_every_figure_that_is_made_is_shown_with_an_alt_text_of_its_own(path):
+    for source in code_cells(path):
+        shown = re.findall(r"figures\.show\(|interactive\.\w+\(", source)
+        assert source.count("plt.subplots(") == len(shown), source
+        assert "plt.show(" not in source
+
+
+def test_the_code_beside_the_formulas_is_the_network():
+    """The lines of the table in 02, run in the order of the table, give the loss's gradient."""
+    [table] = [c.source for c in nbformat.read(ROOT / "notebooks/02_model.ipynb", 4).cells if c.id == "batches"]
+    lines = re.findall(r"`([^`]+)` \|$", table, re.MULTILINE)
+    assert len(lines) == 8
+    rng = np.random.default_rng(0)
+    net = NeuralNetwork(inputs=4, layers=2, num_hidden_neurons=3, classes=5, activation="gelu", dtype="float64")
+    net.theta[:] = rng.normal(size=net.theta.size)
+    x, labels, L = rng.normal(size=(6, 4)), np.array([0, 4, 2, 1, 1, 3]), 3
+    g = ACTIVATIONS["gelu"]
+    names = dict(W=net.weights, b=net.biases, g=g.function, g_prime=lambda a: g.gradient(a, g.function(a)), L=L, B=6)
+    names |= dict(softmax=softmax, y=np.eye(5)[labels], a={}, h={0: x}, grad_a={}, grad_W={}, grad_b={})
+    forwards, output, backwards, to_parameters = lines[:2], lines[2:4], lines[4:6], lines[6:]
+    for k in (1, 2, 3):
+        exec("\n".join(forwards), names | {"k": k})
+    exec("\n".join(output), names)
+    for k in (3, 2):
+        exec("\n".join(backwards), names | {"k": k})
+    for k in (1, 2, 3):
+        exec("\n".join(to_parameters), names | {"k": k})
+    net.backpropagate(x, labels)
+    lens = NeuralNetwork(**net.config)
+    lens.theta[:] = net.gradient
+    for k in (1, 2, 3):
+        np.testing.assert_allclose(names["grad_W"][k], lens.weights[k], atol=1e-12)
+        np.testing.assert_allclose(names["grad_b"][k], lens.biases[k], atol=1e-12)
+
+
+# --- Who opens the test images ---
+
+
+def opens_test_images(source: str) -> bool:
+    """Whether code reads the attribute `test` of anything, names its files, or goes round `load` to find them."""
+    tree = ast.parse("\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in source.splitlines()))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("test", "DATA", "_open", "_find", "_open_array"):
+            return True
+        text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+        if text == "test" or any(name in text for name in ("test-images", "test-labels", "t10k")):
+            return True
+    return False
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "d.test",
+        "load().test.images",
+        "getattr(d, 'test')",
+        "open('data/t10k-images-idx3-ubyte')",
+        "np.load('data/test-images.npy')",
+        "np.load(f'{folder}/test-labels.npy')",
+        "[np.load(path) for path in fashion_mnist.DATA.glob('*.npy')]",
+    ],
+)
+def test_the_check_below_notices(source):
+    assert opens_test_images(source)
+
+
+def test_no_module_and_no_other_notebook_asks_for_the_test_images():
+    modules = [*ROOT.glob("*.py"), *(ROOT / "backends").rglob("*.py"), *(ROOT / "lab").rglob("*.py")]
+    modules = [path for path in modules if path.name not in ("fashion_mnist.py", "__init__.py")]
+    sources = {str(path): path.read_text(encoding="utf-8") for path in modules}
+    sources |= {path.stem: "\n".join(code_cells(path)) for path in NOTEBOOKS}
+    assert len(sources) == len(modules) + len(NOTEBOOKS)
+    assert EVALUATION in sources
+    assert {name for name, source in sources.items() if opens_test_images(source)} == {EVALUATION}
+
+
+# --- That they run ---
+
+
+def environment(runs: Path, data: Path) -> dict[str, str]:
+    return os.environ | {"FASHION_RUNS": str(runs), "FASHION_MNIST_DIR": str(data), "WANDB_MODE": "offline"}
+
+
+def execute(name: str, cwd: Path, env: dict[str, str], **more: str) -> subprocess.CompletedProcess:
+    parameters = [word for item in (SMALL[name] | more).items() for word in ("-p", *map(str, item))]
+    command = [sys.executable, ROOT / "report.py", "run", ROOT / "notebooks" / f"{name}.ipynb", *parameters]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+def executed(runs: Path, name: str) -> list[nbformat.NotebookNode]:
+    return nbformat.read(runs / "notebooks" / f"{name}.ipynb", as_version=4).cells
+
+
+def link_data(folder: Path, *parts: str) -> Path:
+    """A data folder that holds the real files of some parts."""
+    if not fashion_mnist.DATA.joinpath("train-images.npy").exists():
+        assert not os.environ.get("CI"), "the data set is missing: `make data` comes before the tests"
+        pytest.skip("the data set is not there: run `make data`")
+    folder.mkdir()
+    for path in fashion_mnist.DATA.glob("*.npy"):
+        if path.name.startswith(parts):
+            shutil.copy(path, folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_path):
+    """01 to 04 run where a touch of the test images is an error; there 05 fails with that very error."""
+    poisoned = link_data(tmp_path / "poisoned", "train")
+    for name in ("test-images.npy", "test-labels.npy"):
+        (poisoned / name).write_bytes(b"whoever opens this fails")
+    files = {"sweep_file": tmp_path / "small.yaml", "next_file": tmp_path / "next.yaml"}
+    files["sweep_file"].write_text(yaml.safe_dump(SMALL_SWEEP), encoding="utf-8")
+    files["next_file"].write_text(yaml.safe_dump(SMALL_SWEEP | {"name": "next", "method": "bayes"}), encoding="utf-8")
+    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    for name in ("01_dataset", "02_model", "03_train", "04_sweep"):
+        more = files if name == "04_sweep" else {}
+        result = execute(name, elsewhere, environment(runs, poisoned), **more)
+        assert result.returncode == 0, result.stderr + result.stdout
+        assert (runs / "notebooks" / f"{name}.ipynb").exists()
+    refused = execute(EVALUATION, elsewhere, environment(runs, poisoned))
+    assert refused.returncode == 1
+    assert "test-images.npy" in refused.stderr
+
+    whole = link_data(tmp_path / "whole", "train", "test")
+    result = execute(EVALUATION, elsewhere, environment(runs, whole))
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert not (runs / "results.json").exists()  # a quick look is no result
+    result = execute("06_benchmark", elsewhere, environment(runs, poisoned))
+    assert result.returncode == 0, result.stderr + result.stdout
+    assert list(elsewhere.iterdir()) == []  # nothing is left where it was started
+
+    report.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
+    assert {path.stem for path in (tmp_path / "reports").glob("*.html")} == {*SMALL, "index"}
+
+
+@pytest.mark.slow
+def test_live_curves_are_one_picture_where_a_server_runs_the_notebook_and_none_elsewhere(tmp_path):
+    """The variable is what a Jupyter server tells a kernel; in papermill's hands nothing of it runs."""
+    data = link_data(tmp_path / "data", "train")
+    for watched in ({}, {"JPY_SESSION_NAME": "03_train.ipynb"}):
+        result = execute("03_train", tmp_path, environment(tmp_path / "runs", data) | watched)
+        assert result.returncode == 0, result.stderr + result.stdout
+        [training] = [cell for cell in executed(tmp_path / "runs", "03_train") if cell.id == "training"]
+        alts = [o.metadata["image/png"]["alt"] for o in training.outputs if o.output_type == "display_data"]
+        assert alts == ["Loss and accuracy, up to epoch 2 of 2."] * bool(watched)

@@ -1,0 +1,192 @@
+"""What a clone promises before anything is run: pinned packages, a short menu, clean notebooks."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import activations
+import optimizers
+from nn_core import NeuralNetwork
+
+ROOT = Path(__file__).parents[2]
+LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def pins(lock: Path) -> dict[str, str]:
+    """Package -> version of every requirement in a lock file."""
+    lines = re.sub(r"\\\n", " ", lock.read_text()).splitlines()
+    requirements = [Requirement(line.split(" --hash")[0]) for line in lines if line and not line.startswith("#")]
+    return {r.name: str(r.specifier) for r in requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_a_lock_pins_everything_with_hashes_and_names_no_index(lock):
+    text = lock.read_text()
+    requirements = re.split(r"\n(?=\S)", text.strip())
+    assert len(requirements) > 100
+    assert all("==" in r and "--hash=sha256:" in r for r in requirements)
+    assert not re.search(r"https?://|--index|--extra-index|--find-links", text)
+
+
+def test_developers_have_what_users_have():
+    users, developers = map(pins, LOCKS)
+    assert users.items() <= developers.items()
+    assert {"pytest", "ruff", "hypothesis", "numba"} <= developers.keys() - users.keys()
+
+
+def test_the_lock_serves_every_supported_python_and_system():
+    markers = " ".join(LOCKS[0].read_text().split("\n"))
+    assert "sys_platform == 'win32'" in markers  # what only Windows needs is there
+    assert "sys_platform == 'darwin'" in markers
+    assert re.search(r"python_full_version|python_version", markers)
+
+
+def test_every_dependency_has_its_reason():
+    text = (ROOT / "pyproject.toml").read_text()
+    declared = re.findall(r'^    "[a-z0-9-]+[=>].*$', text, re.MULTILINE)
+    assert len(declared) > 15
+    assert [line for line in declared if not re.search(r'",\s+# \S.{10,}', line)] == []
+
+
+def imported(sources: Iterable[Path]) -> set[str]:
+    """The top-level names that modules, tests or notebooks import."""
+    names = set()
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = json.loads(text)["cells"]
+            text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.partition(".")[0])
+    ours = {path.stem for folder in (ROOT, ROOT / "benchmarks", ROOT / "tests/kit") for path in folder.glob("*.py")}
+    ours |= {"backends", "lab", "test_notebooks"}
+    return names - set(sys.stdlib_module_names) - ours
+
+
+def test_what_is_imported_is_declared():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = project["dependency-groups"]
+    users = {Requirement(line).name for line in project["project"]["dependencies"]}
+    optional = {
+        Requirement(line).name for lines in project["project"]["optional-dependencies"].values() for line in lines
+    }
+    peers = users | {Requirement(line).name for line in groups["bench"]}
+    developers = users | {Requirement(line).name for line in groups["dev"] + groups["oracles"]}
+    owners = {
+        name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
+    }
+    modules = [*ROOT.glob("*.py"), *(ROOT / "backends").rglob("*.py"), *(ROOT / "lab").rglob("*.py")]
+    for sources, declared in (
+        ([path for path in [*modules, *NOTEBOOKS] if path.stem != "compiled"], users),
+        ([ROOT / "backends" / "compiled.py"], users | optional),
+        ((ROOT / "tests").rglob("*.py"), developers),
+        ((ROOT / "benchmarks").glob("*.py"), peers),
+    ):
+        assert {name for name in imported(sources) if not owners.get(name, {name}) & declared} == set()
+
+
+def installed(python: Path) -> dict[str, str]:
+    listing = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
+    return json.loads(subprocess.run([python, "-c", listing], check=True, capture_output=True, text=True).stdout)
+
+
+def fresh_environment(folder: Path) -> Path:
+    venv.create(folder, with_pip=True)
+    return folder / os.path.relpath(sysconfig.get_path("scripts"), sys.prefix) / Path(sys.executable).name
+
+
+@pytest.mark.slow
+def test_make_and_conda_install_the_same_set(tmp_path):
+    """`make env` installs requirements.lock by uv; conda hands the pip part of environment.yml to pip."""
+    by_uv, by_pip = fresh_environment(tmp_path / "uv"), fresh_environment(tmp_path / "pip")
+    bare = set(installed(by_pip))
+    beside = Path(sys.executable).with_name("uv")  # where make puts it, unless it is installed
+    uv = shutil.which("uv") or beside
+    subprocess.run([uv, "pip", "install", "-q", "--python", by_uv, "-r", LOCKS[0]], check=True)
+
+    [conda] = [
+        d["pip"] for d in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"] if isinstance(d, dict)
+    ]
+    listed = tmp_path / "condaenv.requirements.txt"  # conda writes such a file beside environment.yml
+    listed.write_text("\n".join(line.replace("requirements.lock", LOCKS[0].as_posix()) for line in conda))
+    subprocess.run([by_pip, "-m", "pip", "install", "-q", "-r", listed], check=True)
+
+    first, second = ({k: v for k, v in installed(p).items() if k not in bare} for p in (by_uv, by_pip))
+    assert first == second
+    assert first["numpy"] == pins(LOCKS[0])["numpy"].removeprefix("==")
+
+
+def test_every_make_target_is_five_lines_or_fewer_and_on_the_menu():
+    text = (ROOT / "Makefile").read_text()
+    rules = re.findall(r"^([a-z./%$()@_0-9]+):[^=\n]*\n((?:\t.*\n)*)", text, re.MULTILINE | re.IGNORECASE)
+    assert {name: recipe.count("\n") for name, recipe in rules if recipe.count("\n") > 5} == {}
+    menu = set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
+    assert {"all", "env", "data", "lab", "sweep", "evaluate", "reports", "test", "lint", "clean"} <= menu
+
+
+@pytest.mark.slow
+def test_modules_are_installed_where_notebooks_find_them(tmp_path):
+    """An editable install, so no notebook needs sys.path, whatever its working directory."""
+    code = "import nn_core, fashion_mnist, sweep, report, lab.pages.figures; print(nn_core.__file__)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert Path(run.stdout.strip()) == ROOT / "nn_core.py"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_committed_notebook_is_a_clean_source(path):
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert all(not cell["outputs"] and cell["execution_count"] is None for cell in code)
+    assert not any("sys.path" in "".join(cell["source"]) for cell in code)
+    assert sum("parameters" in cell["metadata"].get("tags", []) for cell in code) == 1
+
+
+def test_no_commit_names_a_registry_or_a_home():
+    """Addresses of package registries and paths of somebody's machine have no place in a repository."""
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    homes = ["/home/" + r"\w+/", "/Users/" + r"\w+/", "/ro" + "ot/"]
+    forbidden = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", *homes]))
+    texts = [ROOT / name for name in listing.stdout.split("\0") if name and not name.endswith(".png")]
+    found = [p.name for p in texts if p.exists() and forbidden.search(p.read_text(encoding="utf-8", errors="ignore"))]
+    assert found == []
+
+
+def test_the_recipes_of_the_readme_work(monkeypatch):
+    """Its Python blocks add an optimizer and an activation; both train."""
+    monkeypatch.setattr(activations, "ACTIVATIONS", dict(activations.ACTIVATIONS))
+    monkeypatch.setattr(optimizers, "OPTIMIZERS", dict(optimizers.OPTIMIZERS))
+    monkeypatch.setattr(NeuralNetwork, "ACTIVATIONS", activations.ACTIVATIONS)
+    monkeypatch.setattr(NeuralNetwork, "OPTIMIZERS", optimizers.OPTIMIZERS)
+    names = {**vars(activations), **vars(optimizers), "dataclass": dataclass, "np": np}
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, names)
+    images = np.random.default_rng(0).random((200, 6))
+    labels = (images[:, 0] > 0.5).astype(int)
+    net = NeuralNetwork(optimizer="lion", activation="softplus", beta1=0.95, inputs=6, learning_rate=0.01, seed=1)
+    losses = [epoch["loss"] for epoch in net.train((images, labels))]
+    assert losses[-1] < losses[0]
