@@ -19,7 +19,9 @@ F = np.float32
 # Sums may be reordered and products fused with sums, as vector instructions want; NaN and infinity stay what they are.
 OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 
-inlined = register_jitable(**OPTIONS)  # unlike a compiled function, it can be called from one that is cached
+# Inlined, so that a kernel is one function. One that it called would be linked in one form where the kernel was just
+# compiled, and in another, rounded differently, where it was read from disk.
+inlined = register_jitable(**OPTIONS, forceinline=True)
 
 
 def compiled(function):

@@ -1,6 +1,7 @@
 """The compiled kernels: each against the plain form, which has oracles of its own; and that they are optional."""
 
 import gc
+import os
 import subprocess
 import sys
 import weakref
@@ -17,7 +18,9 @@ from backends.plain import LOSSES, Elementwise
 from nn_core import NeuralNetwork
 from optimizers import OPTIMIZERS, Optimizer
 
-kernels = pytest.importorskip("kernels", reason="numba, the optional extra, is not installed")
+pytest.importorskip("numba", reason="numba, the optional extra, is not installed")
+from backends import compiled as kernels
+
 ROOT = Path(kernels.__file__).parents[1]
 bounded = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 numbers = st.floats(-1e4, 1e4, width=32)
@@ -150,7 +153,7 @@ def test_kernels_are_taken_where_they_are_and_only_for_float32():
 
 
 def test_without_numba_all_is_plain_and_asking_for_it_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "kernels", None)
+    monkeypatch.setitem(sys.modules, "backends.compiled", None)
     assert NeuralNetwork().backend == "numpy"
     with pytest.raises(ValueError, match=r"^backend='numba': it cannot be imported .* install numba\.$"):
         NeuralNetwork(backend="numba")
@@ -161,7 +164,7 @@ def test_a_network_saved_with_kernels_is_read_without_them(monkeypatch, tmp_path
     net = NeuralNetwork(backend="numba")
     expected = net.predict_proba(images)  # before its module is hidden, or numba would keep a broken kernel on disk
     net.save(tmp_path / "net.npz")
-    monkeypatch.setitem(sys.modules, "kernels", None)
+    monkeypatch.setitem(sys.modules, "backends.compiled", None)
     loaded = NeuralNetwork.load(tmp_path / "net.npz")
     assert loaded.backend == "numpy"
     np.testing.assert_allclose(loaded.predict_proba(images), expected, rtol=1e-5)
@@ -209,3 +212,23 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_and_no_more(tmp_path):
     environment = {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path / "file" / "no")}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert done.stdout == "numba\n", done.stderr
+
+
+@pytest.mark.slow
+def test_a_kernel_computes_the_same_bits_fresh_from_the_compiler_and_from_disk(tmp_path):
+    """A function that a kernel calls, instead of holding it inlined, is linked differently in the two cases."""
+    script = """if True:
+        import test_digests
+        from backends import compiled
+        print({name: test_digests.train("numba", **config) for name, config in test_digests.NETWORKS.items()})
+        print(sum(compiled._cross_entropy.stats.cache_hits.values()))"""
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "network")))
+    environment = os.environ | {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path)}
+    results = []
+    for hits in (0, 1):
+        done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        digests, found = done.stdout.splitlines()
+        assert int(found) == hits
+        results.append(digests)
+    assert results[0] == results[1]
