@@ -2,7 +2,7 @@
 
 import sys
 
-from lab.pages.report import main
+from lab.pages.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

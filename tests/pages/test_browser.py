@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lab.pages import interactive, report
+from lab.pages import interactive, site
 from page_kit import code, displayed, figure, shown, stream, write
 
 REPORTS = Path(__file__).parents[2] / "reports"
@@ -73,7 +73,7 @@ def fresh(tmp_path_factory) -> Path:
     )
     write(executed / "02_next.ipynb", "# Next", "Text.")
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %", "note": "five seeds ±0.2"}}')
-    return report.build(executed, executed, root / "reports").parent
+    return site.build(executed, executed, root / "reports").parent
 
 
 PAGES = ["fresh/01_everything", "fresh/index", *(f"reports/{path.stem}" for path in sorted(REPORTS.glob("*.html")))]

@@ -17,14 +17,15 @@ from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
 from lab import tracking
-from lab.pages import report
+from lab.pages import command, pictures, results, site
+from lab.pages.exporter import TEMPLATES
 from page_kit import PROVENANCE, code, figure, png, stream, write
 
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """An empty project, as report.py sees it."""
-    monkeypatch.setattr(report, "ROOT", tmp_path)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "runs" / "notebooks").mkdir(parents=True)
@@ -43,13 +44,13 @@ def executed(root):
 
 
 def build(root, name="01_data") -> BeautifulSoup:
-    assert report.main(["build"]) == 0
+    assert command.main(["build"]) == 0
     return BeautifulSoup((root / "reports" / f"{name}.html").read_text("utf-8"), "html.parser")
 
 
 def refusal(capsys, *arguments) -> str:
     """The one line that a refused command prints."""
-    assert report.main(list(arguments)) == 1
+    assert command.main(list(arguments)) == 1
     message = capsys.readouterr().err.strip()
     assert len(message.splitlines()) == 1, message
     return message
@@ -103,7 +104,7 @@ def test_images_keep_their_alt_text_and_size(root, executed):
     image = build(root).select_one("figure img")
     assert image["alt"] == alt
     assert image["width"] == "600"
-    shown, given = report._picture(image["src"]), report._picture(f"data:image/png;base64,{png()}")
+    shown, given = pictures.picture(image["src"]), pictures.picture(f"data:image/png;base64,{png()}")
     assert shown.convert("RGB").tobytes() == given.tobytes()
 
 
@@ -178,7 +179,7 @@ def test_what_was_found_opens_the_page_and_the_index_and_stands_in_its_place(roo
     executed("# Two", name="02_model")
     page = build(root)
     main = page.find("main")
-    assert [tag.name for tag in main.find_all(recursive=False)][:3] == ["h1", "section", "p"]
+    assert [tag.name for tag in main.find_all(recursive=False)][:4] == ["p", "h1", "section", "p"]
     assert main.h1.find("math").get_text() == "y"
     opening = main.select_one(".found")
     assert opening.h2.get_text() == "What was found"
@@ -188,7 +189,7 @@ def test_what_was_found_opens_the_page_and_the_index_and_stands_in_its_place(roo
     assert [image["alt"] for image in main.select("img")] == ["The result", "Something", "The result"]
     assert "say()" not in opening.get_text()
     assert not build(root, "02_model").select(".found")
-    assert build(root, "index").select_one(".pages p").get_text() == "Found. x is high."
+    assert build(root, "index").select_one(".pages p:not(.chapter)").get_text() == "Found. x is high."
 
 
 def test_tables_have_headers_with_scope_and_links_lead_to_pages(root, executed):
@@ -248,8 +249,8 @@ def test_index_shows_the_results_and_every_page(root, executed):
         ("Data & co", "01_data.html"),
         ("Model", "02_model.html"),
     ]
-    assert index.select_one(".pages p").get_text() == "The first paragraph, linked."
-    assert report._picture(index.select_one(".pages img")["src"]).size == (480, 240)
+    assert index.select_one(".pages p:not(.chapter)").get_text() == "The first paragraph, linked."
+    assert pictures.picture(index.select_one(".pages img")["src"]).size == (480, 240)
     assert "0123456789ab+" in index.find("footer").get_text()
 
 
@@ -259,14 +260,14 @@ def test_summary_prints_the_results_and_the_place(root, executed, capsys):
     build(root)
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %"}}')
     capsys.readouterr()
-    assert report.main(["summary"]) == 0
+    assert command.main(["summary"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].strip() == "Test accuracy: 88.9 %"
     assert lines[-1] == f"Reports: {root / 'reports' / 'index.html'}"
 
 
 def test_colours_have_the_contrast_of_wcag_aa():
-    css = (report.TEMPLATES / "report.css").read_text("utf-8")
+    css = (TEMPLATES / "report.css").read_text("utf-8")
     light, dark = (
         dict(re.findall(r"--(\w+): (#\w+)", rule)) for rule in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
     )
@@ -299,8 +300,9 @@ def test_the_index_is_written_last(root, executed, monkeypatch):
     executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A"}})), name="02_model")
     (root / "README.md").write_text("<!-- results --><!-- /results -->")
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %"}}')
-    written, write = [], report._write
-    monkeypatch.setattr(report, "_write", lambda path, content: [written.append(path.name), write(path, content)])
+    written, write = [], results.write
+    for module in (site, results):
+        monkeypatch.setattr(module, "write", lambda path, content: [written.append(path.name), write(path, content)])
     build(root)
     assert written == ["01_data.html", "02_model.html", "result.png", "README.md", "index.html"]
     assert sorted(path.name for path in (root / "reports").iterdir()) == sorted({*written} - {"README.md"})
@@ -446,8 +448,8 @@ def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, ca
     ],
 )
 def test_values_are_read_as_yaml(text, value):
-    assert report._value(text) == value
-    assert type(report._value(text)) is type(value)
+    assert command._value(text) == value
+    assert type(command._value(text)) is type(value)
 
 
 # --- With a kernel ---
@@ -470,9 +472,9 @@ def test_run_streams_records_and_builds(root, executed):
     kept = root / "runs" / "notebooks" / "01_data.ipynb"
     kept.unlink()
     source = root / "notebooks" / "01_data.ipynb"
-    script = Path(report.__file__).parents[2] / "report.py"
+    script = tracking.REPOSITORY / "report.py"
     command = [sys.executable, script, "run", source, "-p", "seed", "42", "-p", "learning_rate", "1e-4"]
-    environment = {name: value for name, value in os.environ.items() if name not in report.THREADS}
+    environment = {name: value for name, value in os.environ.items() if name not in tracking.THREADS}
     environment |= {"MKL_NUM_THREADS": "2", "PYTHONIOENCODING": "utf-8"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8", env=environment) as process:
         lines = []

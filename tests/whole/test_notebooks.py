@@ -17,7 +17,8 @@ import yaml
 
 import fashion_mnist
 from activations import ACTIVATIONS
-from lab.pages import report
+from lab.pages import site
+from lab.pages.preprocessors import TAGS
 from nn_core import NeuralNetwork, softmax
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +119,7 @@ def test_code_that_is_shown_fits_its_page_without_scrolling(path):
 @each_notebook
 def test_tags_are_those_that_a_report_knows(path):
     cells = nbformat.read(path, as_version=4).cells
-    assert {tag for cell in cells for tag in cell.metadata.get("tags", [])} <= report.TAGS
+    assert {tag for cell in cells for tag in cell.metadata.get("tags", [])} <= TAGS
 
 
 @each_notebook
@@ -300,7 +301,7 @@ def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_p
     assert result.returncode == 0, result.stderr + result.stdout
     assert list(elsewhere.iterdir()) == []  # nothing is left where it was started
 
-    report.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
+    site.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
     assert {path.stem for path in (tmp_path / "reports").glob("*.html")} == {*SMALL, "index"}
 
 

@@ -1,0 +1,97 @@
+"""An executed notebook to a page: nbconvert's exporter, with the preprocessors and templates of this project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import nbformat
+from markupsafe import Markup
+from nbconvert.exporters.templateexporter import TemplateExporter
+from nbconvert.filters import DataTypeFilter, Highlight2HTML
+
+from lab.pages import pictures
+from lab.pages.markdown import Headings
+from lab.pages.preprocessors import FORMS, INTERACTIVE, STEPS
+from lab.pages.refusals import ReportError
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+class PageExporter(TemplateExporter):
+    """The cells of a notebook as HTML; around them, `page` says what the frame of a page needs to know."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+
+    def __init__(self) -> None:
+        super().__init__(
+            default_preprocessors=[],
+            preprocessors=list(STEPS),
+            template_name="base",  # nbconvert's: which block shows which form of an output
+            template_file="cells.html.j2",
+            extra_template_paths=[str(TEMPLATES)],
+        )
+        self.environment.autoescape = True  # what is text stays text
+        self.environment.globals["INTERACTIVE"] = INTERACTIVE
+
+    def default_filters(self) -> Iterable[tuple[str, Any]]:
+        yield from super().default_filters()
+        yield "filter_data_type", DataTypeFilter(display_data_priority=list(FORMS))
+        yield "highlight_code", Highlight2HTML(pygments_lexer="ipython3")
+
+
+@dataclass(frozen=True)
+class Page:
+    """An executed notebook as the templates see it."""
+
+    name: str  # 01_dataset
+    title: tuple[str, Markup]  # id, text
+    lead: Markup  # the first paragraph of what was found, or else of the page
+    headings: Headings  # for the table of contents
+    body: Markup
+    cover: dict[str, Any] | None  # the first picture of what was found, or else of the page
+    interactive: bool  # whether it needs the script of the interactive figures
+    provenance: dict[str, Any]
+
+    @property
+    def number(self) -> int:
+        return int(self.name.partition("_")[0])
+
+    @property
+    def thumbnail(self) -> str | None:
+        return pictures.thumbnail(self.cover["src"]) if self.cover else None
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """The notebook of a file; ReportError, in one line, where it is none."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as error:
+        raise ReportError(f"{path} does not exist") from error
+    except Exception as error:  # what a damaged file raises has no common base
+        raise ReportError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
+
+
+def page(path: Path) -> Page:
+    """Read an executed notebook; raises ReportError, naming the cell, for whatever a page must not contain."""
+    notebook = read(path)
+    if "provenance" not in notebook.metadata:
+        raise ReportError(f"{path} has no provenance: execute it with python report.py run")
+    body, told = PageExporter().from_notebook_node(notebook, {"path": path, "headings": []})
+    if not told["headings"]:
+        raise ReportError(f"{path} has no heading: its first cell gives the title, as in # Title")
+    (_, *title), *_ = told["headings"]
+    return Page(
+        name=path.stem,
+        title=tuple(title),
+        lead=told["lead"],
+        headings=[(level, quote(anchor), text) for level, anchor, text in told["headings"] if level in (2, 3)],
+        body=Markup(body),
+        cover=told["cover"],
+        interactive=told["interactive"],
+        provenance=notebook.metadata["provenance"],
+    )

@@ -1,0 +1,64 @@
+"""HTML fit for a page: tables that can be read and scrolled, links that lead to pages, and nothing that is refused."""
+
+import html
+import re
+
+from bs4 import BeautifulSoup, Tag
+from markupsafe import Markup
+
+from lab.pages import pictures
+from lab.pages.refusals import refuse
+
+NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+−]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
+
+
+def tidy(markup: str) -> Markup:
+    """The same HTML, with tables in boxes that scroll; raises ReportError for what no page may hold."""
+    soup = BeautifulSoup(markup, "html.parser")
+    for style in soup.select("style[scoped]"):  # pandas' own look for tables
+        style.decompose()
+    refuse(soup)
+    for image in soup.select("img"):
+        pictures.check(image["src"])
+    for table in soup.select("table"):
+        _tidy_table(soup, table)
+    for link in soup.select("a[href]"):
+        link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
+    return Markup(soup)
+
+
+def _tidy_table(soup: BeautifulSoup, table: Tag) -> None:
+    table.attrs.pop("border", None)
+    table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
+    _one_header(table)
+    _mark_numbers(table)
+    for header in table.select("th"):
+        header["scope"] = "col" if header.find_parent("thead") else "row"
+        if not header.get_text(strip=True):
+            header.name, header.attrs = "td", {}  # the corner of a table heads nothing
+        for text in header.find_all(string=re.compile("_")):  # a long name may break after each of its words
+            text.replace_with(*BeautifulSoup(html.escape(text).replace("_", "_<wbr/>"), "html.parser").contents)
+
+
+def _one_header(table: Tag) -> None:
+    """Where pandas gives the names of the index a row of their own, put them beside the names of the columns."""
+    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")]
+    if len(rows) != 2 or len(rows[0]) != len(rows[1]):
+        return
+    pairs = [(above, below) for above, below in zip(*rows, strict=True) if below.get_text(strip=True)]
+    if not any(above.get_text(strip=True) for above, _ in pairs):
+        for above, below in pairs:
+            above.replace_with(below)
+        table.select("thead tr")[1].decompose()
+
+
+def _mark_numbers(table: Tag) -> None:
+    """Mark the columns that hold nothing but numbers, to be set flush right."""
+    head, rows = ([row.find_all(["th", "td"]) for row in table.select(f"{part} tr")] for part in ("thead", "tbody"))
+    if not rows or table.select("[colspan]"):
+        return
+    for k in range(1, min(map(len, [*head[:1], *rows])) + 1):  # from the right, where no cell spans several rows
+        column = [cells[-k] for cells in rows]
+        if all(cell.name == "td" and NUMBER.fullmatch(cell.get_text(strip=True)) for cell in column):
+            for cell in column + [cells[-k] for cells in head[:1]]:
+                cell["class"] = [*cell.get("class", []), "number"]

@@ -1,0 +1,43 @@
+"""The headline numbers: read from results.json, shown on the index and in the README."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab.pages.refusals import ReportError
+
+
+def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], alt: str) -> None:
+    """Put the results, a table and a picture, between the markers of the README; without markers it stays as it is."""
+    rows = [("Result", "Value", "Note"), ("---", "---", "---")]
+    rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
+    table = "\n".join(f"| {' | '.join(str(cell).replace('|', '&#124;') for cell in row)} |" for row in rows)
+    alt = re.sub(r"([\[\]])|\s+", lambda found: f"\\{found[1]}" if found[1] else " ", alt)  # so that it stays one
+    section = f"\n\n{table}\n\n![{alt}](reports/result.png)\n\n"
+    old = readme.read_text(encoding="utf-8")
+    new = re.sub("(?<=<!-- results -->).*?(?=<!-- /results -->)", lambda _: section, old, count=1, flags=re.DOTALL)
+    if new != old:
+        write(readme, new.encode())
+
+
+def results(folder: Path) -> dict[str, dict[str, Any]]:
+    """The headline numbers that 05_evaluation leaves in results.json: {label: {"value", "note"}}; empty without it."""
+    path = folder / "results.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {label: {"value": entry["value"], "note": entry.get("note", "")} for label, entry in entries.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ReportError(f"{path} must map labels to a value and a note each: execute 05_evaluation again") from error
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file such that a kill at any moment leaves the old or the new one."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)

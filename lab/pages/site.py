@@ -1,0 +1,77 @@
+"""All pages and their index, from executed notebooks: what stands around the cells that the exporter renders."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+from lab.pages import pictures
+from lab.pages.exporter import TEMPLATES, Page, page
+from lab.pages.refusals import ReportError
+from lab.pages.results import results, tell, write
+
+RESULT = "05_evaluation"  # the page whose first picture is the README's
+
+
+def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
+    """Render the executed form of every notebook in `sources` to a page in `reports`; return their index.
+
+    The headline numbers come from results.json beside `executed`; `readme` shows them too, with result.png, the first
+    picture of the page RESULT, or else of the last. Nothing is written unless everything can be, and the index, which
+    is make's target, is written last.
+    """
+    pages = [page(executed / f"{name}.ipynb") for name in _names(sources, executed)]
+    found, cover = results(executed.parent), _cover(pages)
+    files = {reports / name: content for name, content in _rendered(pages, found).items()}
+    index = files.pop(reports / "index.html")
+    if cover and not cover["src"].startswith(f"data:{pictures.SVG}"):
+        files[reports / "result.png"] = pictures.encoded(pictures.picture(cover["src"]), "PNG", optimize=True)
+
+    reports.mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        write(path, content)
+    for stale in {*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png")} - files.keys():
+        stale.unlink()
+    if readme and readme.exists() and found:
+        tell(readme, found, cover["alt"] if cover else "")
+    write(reports / "index.html", index)
+    return reports / "index.html"
+
+
+def _names(sources: Path, executed: Path) -> list[str]:
+    names = sorted(path.stem for path in sources.glob("*.ipynb") if re.fullmatch(r"\d\d_\w+", path.stem))
+    missing = [name for name in names if not (executed / f"{name}.ipynb").exists()]
+    if missing or not names:
+        raise ReportError(f"not executed yet: {', '.join(missing) or sources}; run make, or python report.py run")
+    return names
+
+
+def _cover(pages: list[Page]) -> dict[str, Any] | None:
+    """The picture that README shows."""
+    return next((page for page in pages if page.name == RESULT), pages[-1]).cover
+
+
+def _rendered(pages: list[Page], found: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a report: their names and contents."""
+    files = {}
+    for before, this, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
+        scripts = ["report.js", *["interactive.js"] * this.interactive]
+        files[f"{this.name}.html"] = _filled("page", scripts, page=this, before=before, after=after)
+    return files | {"index.html": _filled("index", ["report.js"], pages=pages, results=found)}
+
+
+def _filled(template: str, scripts: Sequence[str], **values: Any) -> bytes:
+    """A page whose own scripts, and no others, run in it: their hashes are its content security policy."""
+    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    templates.filters["moment"] = lambda date: f"{datetime.fromisoformat(date):%d %B %Y, %H:%M} UTC"
+    texts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in scripts]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
+    shown = templates.get_template(f"{template}.html.j2").render(scripts=texts, hashes=hashes, **values)
+    return shown.encode()
