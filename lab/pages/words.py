@@ -1,0 +1,26 @@
+"""Computed sentences and the values in them, shown so that no value becomes markup.
+
+Notebooks show text with `say`, and names that come from a file (a record, a sweep, a benchmark) with `plain`.
+"""
+
+import re
+from typing import Any
+
+from IPython.display import Markdown, display
+
+MARKS = re.compile(r"([\\`*_{}\[\]()#+!|$~>-])")  # what Markdown, or a formula in it, gives a meaning to
+
+
+def markdown(text: str) -> Markdown:
+    """A text in Markdown whose HTML is shown as it is written; in formulas, write \\lt for a less-than sign."""
+    return Markdown(text.replace("<", "&lt;"))
+
+
+def say(text: str) -> None:
+    """Display a computed text: Markdown and formulas count, HTML does not."""
+    display(markdown(text))
+
+
+def plain(value: Any) -> str:
+    """A value in one line, for a text in Markdown in which it is to be read as it is."""
+    return MARKS.sub(r"\\\1", " ".join(str(value).split())).replace("<", "&lt;")
