@@ -44,7 +44,7 @@ evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration
 reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 2 --dist worksteal
 
 bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: half an hour; then 06_benchmark
 	.venv-bench/bin/python benchmarks/bench.py run
@@ -59,9 +59,9 @@ lint: .venv/.developers  ## style of modules and notebooks, no outputs in notebo
 	@$(BIN)/nbstripout --verify --keep-id --extra-keys \
 	  "metadata.language_info metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 
-lock: .venv/.users  ## pin every package anew, from pyproject.toml
-	$(LOCK) --upgrade --output-file requirements.lock
-	$(LOCK) --upgrade --group dev --constraint requirements.lock --output-file requirements-dev.lock
+lock: .venv/.users  ## pin what pyproject.toml asks for and is not pinned yet; make lock ANEW=--upgrade: everything
+	$(LOCK) $(ANEW) --output-file requirements.lock
+	$(LOCK) $(ANEW) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:  ## remove the environment and caches; runs/ and data/ stay
 	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis *.egg-info

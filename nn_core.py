@@ -438,7 +438,7 @@ class NeuralNetwork:
         """
         net = cls.__new__(cls)
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = dict(file)
             state = json.loads(arrays.pop("state").item())
             state["theta"] = arrays.pop("theta")

@@ -1,5 +1,6 @@
 """What several test files share: one thread a process, PyTorch as an oracle, and a browser."""
 
+import gc
 import importlib
 import os
 import shutil
@@ -12,11 +13,26 @@ for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is 
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
+NEEDS = ("torch", "browser")  # a test that asks for such a fixture belongs to the group of its name
+
+
 def pytest_collection_modifyitems(items):
-    """A test that asks PyTorch is slow: its import alone takes seconds."""
+    """Tests are grouped by what they need; what a fixture tells needs no marker."""
     for item in items:
-        if "torch" in getattr(item, "fixturenames", ()):
-            item.add_marker("slow")
+        for name in NEEDS:
+            if name in getattr(item, "fixturenames", ()):
+                item.add_marker(name)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Set up first, so torn down last: what a test has left open is found here, and charged to this test.
+
+    What outlives a test is frozen, and not looked at again: so it takes a millisecond, however much is loaded.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
