@@ -4,7 +4,6 @@
 """
 
 import atexit
-import contextlib
 import functools
 import gzip
 import hashlib
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from common.files import whole_file
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -312,14 +313,10 @@ def _check_digest(file: IdxFile, sha256: str) -> None:
 
 def _keep(array: np.ndarray, path: Path) -> Path:
     """Write `array` to `path` at one stroke: a kill, a full disk or a second process leaves no torn file behind."""
-    temporary = path.with_name(f"{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "xb") as file:
+        with whole_file(path) as file:
             np.save(file, array)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         # Windows does not replace a file that another process, which was quicker, has kept and mapped.
         if not (isinstance(error, PermissionError) and os.path.exists(path)):
@@ -327,9 +324,6 @@ def _keep(array: np.ndarray, path: Path) -> Path:
                 f"{path}: expected to write {array.nbytes:,} bytes there, found: {_text(error)}; "
                 "free space or name a folder that can be written in FASHION_MNIST_DIR."
             ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return path
 
 

@@ -7,7 +7,6 @@ In the notation of the course, with g the activation and L = layers + 1:
 Examples are rows here: a batch of B of them is h_0 of shape (B, n_0), and a_k = h_(k-1) W_kᵀ + b_k of shape (B, n_k).
 """
 
-import difflib
 import itertools
 import json
 import math
@@ -23,6 +22,8 @@ from numpy import ndarray
 
 from activations import ACTIVATIONS
 from backends.plain import LOSSES, Elementwise, ones, softmax
+from common.files import whole_file
+from common.names import nearest
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
@@ -417,15 +418,8 @@ class NeuralNetwork:
             "theta": state.pop("theta")
         }
         state["optimizer"] = {k: _plain(v) for k, v in optimizer.items() if not isinstance(v, ndarray)}
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "wb") as file:
-                np.savez(file, state=json.dumps(state), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(path) as file:
+            np.savez(file, state=json.dumps(state), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "NeuralNetwork":
@@ -459,8 +453,8 @@ MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 
 
 
 def _closest(name: str, names: Any) -> str:
-    close = difflib.get_close_matches(name, names, 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    close = nearest(name, names)
+    return f"; did you mean {close!r}?" if close else ""
 
 
 def _choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:

@@ -33,14 +33,15 @@ from pathlib import Path
 from typing import Any
 
 import fashion_mnist
-from lab.tracking import THREADS, commit, duration, read_json, runs_root, write_json
+from common.files import read_json, write_json
+from lab.tracking import THREADS, commit, duration, runs_root
 from peers import PEERS, WORKLOADS, pixels
 
 ROOT = Path(__file__).resolve().parents[1]
 TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
-CORE = re.compile(r"(activations|losses|optimizers|elementwise|nn_core|kernels|threads)\.py|backends/.*\.py")
+CORE = re.compile(r"(activations|losses|optimizers|elementwise|nn_core|kernels|threads)\.py|(backends|common)/.*\.py")
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 

@@ -85,12 +85,9 @@ def database(tmp_path_factory):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch, database):
-    """Runs below tmp_path, W&B off, and fingerprints of the notebook alone."""
-    from lab.execution import runner
-
+    """Runs below tmp_path, W&B off."""
     (tmp_path / "runs" / "trial").mkdir(parents=True)
     shutil.copy(database, tmp_path / "runs" / "trial")
-    monkeypatch.setattr(runner, "CODE", [])
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("JOURNAL", str(tmp_path / "journal"))

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from lab.execution.notebook import NotebookError
 from lab.pages.refusals import ReportError
 from lab.pages.results import results
 from lab.pages.running import run
@@ -65,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
             for label, found in results(runs_root()).items():
                 print(f"{label}: {found['value']}", f"({found['note']})" if found["note"] else "")
             print(f"Reports: {index}")
-    except (ReportError, OSError) as error:
+    except (ReportError, NotebookError, OSError) as error:
         print(f"report.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

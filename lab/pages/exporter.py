@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import nbformat
 from markupsafe import Markup
 from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters import DataTypeFilter, Highlight2HTML
 
+from lab.execution.notebook import read
 from lab.pages import pictures
 from lab.pages.markdown import Headings
 from lab.pages.preprocessors import FORMS, INTERACTIVE, STEPS
@@ -64,16 +64,6 @@ class Page:
     @property
     def thumbnail(self) -> str | None:
         return pictures.thumbnail(self.cover["src"]) if self.cover else None
-
-
-def read(path: Path) -> nbformat.NotebookNode:
-    """The notebook of a file; ReportError, in one line, where it is none."""
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError as error:
-        raise ReportError(f"{path} does not exist") from error
-    except Exception as error:  # what a damaged file raises has no common base
-        raise ReportError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
 
 
 def page(path: Path) -> Page:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from common.files import write_whole
 from lab.pages.refusals import ReportError
 
 
@@ -21,7 +22,7 @@ def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], alt: str) -> None
     old = readme.read_text(encoding="utf-8")
     new = re.sub("(?<=<!-- results -->).*?(?=<!-- /results -->)", lambda _: section, old, count=1, flags=re.DOTALL)
     if new != old:
-        write(readme, new.encode())
+        write_whole(readme, new)
 
 
 def results(folder: Path) -> dict[str, dict[str, Any]]:
@@ -34,10 +35,3 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ReportError(f"{path} must map labels to a value and a note each: execute 05_evaluation again") from error
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file such that a kill at any moment leaves the old or the new one."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

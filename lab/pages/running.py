@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import json
 import os
 import platform
@@ -18,12 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client import AsyncKernelManager
-from nbclient.exceptions import DeadKernelError
-from papermill import PapermillExecutionError, execute_notebook, inspect_notebook
 
-from lab.execution import lean  # noqa: F401
-from lab.pages.exporter import read
+from common.names import nearest
+from lab.execution.executing import ExecutionError, Kernels
+from lab.execution.notebook import parameters, read
 from lab.pages.refusals import ReportError
 from lab.tracking import REPOSITORY, THREADS, commit, runs_root
 
@@ -36,10 +32,11 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
     Each section is announced, and what cells print appears at once. If it fails, it is kept as <name>.failed.ipynb, an
     earlier finished one stays as it was, and ReportError says which cell and why.
     """
-    cells, defaults = read(notebook).cells, _defaults(notebook)
+    cells = read(notebook).cells
+    defaults = {name: parameter.default for name, parameter in parameters(notebook).items()}
     for name in given.keys() - defaults.keys():
-        nearest = difflib.get_close_matches(name, defaults, n=1)
-        hint = f"did you mean {nearest[0]}?" if nearest else f"it has {', '.join(defaults) or 'none'}."
+        near = nearest(name, defaults)
+        hint = f"did you mean {near}?" if near else f"it has {', '.join(defaults) or 'none'}."
         raise ReportError(f"{notebook} has no parameter {name}: {hint}")
     place = "the start of its kernel"
 
@@ -56,57 +53,19 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
     provenance = _provenance(notebook, given, defaults)
     start = time.perf_counter()
     try:
-        executed = execute_notebook(
-            notebook,
-            partial,
-            given,
-            kernel_name="python3",
-            kernel_manager_class=_Kernel,
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-            on_cell_start=announce,
-            extra_arguments=["--IPKernelApp.log_level=50"],
-        )
+        options = {"stdout_file": sys.stdout, "stderr_file": sys.stderr, "request_save_on_cell_execute": True}
+        threads = dict.fromkeys(THREADS, "1") | os.environ  # one is fastest for small matrices
+        executed = Kernels(threads).execute(notebook, partial, given, on_cell_start=announce, **options)
         executed.metadata["provenance"] = provenance | {"seconds": round(time.perf_counter() - start, 1)}
         nbformat.write(executed, partial)
         partial.replace(finished)
         failed.unlink(missing_ok=True)
-    except (PapermillExecutionError, DeadKernelError) as error:
+    except ExecutionError as error:
         partial.replace(failed)
-        text = f"{error.ename}: {error.evalue}" if isinstance(error, PapermillExecutionError) else str(error)
-        last = text.strip().splitlines()[-1]
-        raise ReportError(f"{notebook} failed in {place}: {last} (kept as {failed})") from error
+        raise ReportError(f"{notebook} failed in {place}: {error} (kept as {failed})") from error
     finally:
         partial.unlink(missing_ok=True)
     return finished
-
-
-class _Kernel(AsyncKernelManager):
-    """Multiplies matrices in one thread, unless the environment says otherwise: for small ones that is fastest."""
-
-    async def start_kernel(self, **options: Any) -> None:
-        await super().start_kernel(env=dict.fromkeys(THREADS, "1") | os.environ, **options)
-
-
-def _read(path: Path) -> nbformat.NotebookNode:
-    try:
-        return nbformat.read(path, as_version=4)
-    except FileNotFoundError as error:
-        raise ReportError(f"{path} does not exist") from error
-    except Exception as error:  # what a damaged file raises has no common base
-        raise ReportError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
-
-
-def _defaults(notebook: Path) -> dict[str, Any]:
-    try:
-        texts = {name: found["default"] for name, found in inspect_notebook(notebook).items()}
-    except ValueError as error:  # no kernel is named, for one
-        raise ReportError(f"{notebook}: {error}") from error
-    try:
-        return {name: ast.literal_eval(text) for name, text in texts.items()}
-    except (ValueError, SyntaxError) as error:
-        raise ReportError(f"{notebook}: its parameters cell must hold literals only, not all of {texts}") from error
 
 
 def _provenance(notebook: Path, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

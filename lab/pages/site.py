@@ -12,10 +12,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 
+from common.files import write_whole
 from lab.pages import pictures
 from lab.pages.exporter import TEMPLATES, Page, page
 from lab.pages.refusals import ReportError
-from lab.pages.results import results, tell, write
+from lab.pages.results import results, tell
 
 RESULT = "05_evaluation"  # the page whose first picture is the README's
 
@@ -36,12 +37,12 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
 
     reports.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        write(path, content)
+        write_whole(path, content)
     for stale in {*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png")} - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
         tell(readme, found, cover["alt"] if cover else "")
-    write(reports / "index.html", index)
+    write_whole(reports / "index.html", index)
     return reports / "index.html"
 
 

@@ -26,9 +26,11 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from lab.execution.runner import Job, Notebook, Record, value_of
+from common.files import read_json, write_json
+from lab.execution.notebook import Notebook
+from lab.search.running import Job
 from lab.search.sweepfile import Config, Sweep, SweepError, choices_of, nested
-from lab.tracking import first_line, read_json, write_json
+from lab.tracking import Record, first_line, value_of
 
 LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
 SAMPLERS = {"random": optuna.samplers.RandomSampler, "bayes": optuna.samplers.TPESampler}

@@ -26,11 +26,13 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from lab.execution.runner import NOTEBOOK, Execute, Job, Notebook, Progress, Record, Runner, digest, record_of, value_of
+from common.files import write_json
+from lab.execution.notebook import TRAINING, Notebook, NotebookError, digest
 from lab.search import stopping
+from lab.search.running import RULES, Execute, Job, Progress, Runner
 from lab.search.study import LAG, File, Place, Search, Server, State, ended, latest, patiently
 from lab.search.sweepfile import GOALS, METRICS, OTHERS, Config, Sweep, SweepError, load, number, read, refuse_name
-from lab.tracking import ENDED, duration, runs_root, upload, write_json
+from lab.tracking import ENDED, Record, duration, record_of, runs_root, upload, value_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +52,7 @@ def run(
     keep: int | None = KEEP,
     reuse: bool = False,
     storage: str | None = None,
-    notebook: str | Path = NOTEBOOK,
+    notebook: str | Path = TRAINING,
     root: str | Path | None = None,
     execute: Execute | None = None,
 ) -> pd.DataFrame:
@@ -76,8 +78,9 @@ def run(
 
     Raises:
         SweepError: Before the first run for what cannot work, and at the end if every run has failed.
+        NotebookError: Before the first run, for a notebook or parameters that cannot work.
     """
-    sweep, book = read(source), Notebook(notebook)
+    sweep, book = read(source), Notebook(notebook, RULES)
     wanted = _check(sweep, book, count)
     folder = _folder(sweep.name, root)
     runner = Runner(folder, book, timeout, execute, workers=workers, project=sweep.project, keep=keep, reuse=reuse)
@@ -181,7 +184,7 @@ def run_configurations(
     workers: int = 2,
     *,
     timeout: float = 3600,
-    notebook: str | Path = NOTEBOOK,
+    notebook: str | Path = TRAINING,
     root: str | Path | None = None,
     execute: Execute | None = None,
 ) -> list[Record]:
@@ -191,7 +194,7 @@ def run_configurations(
     after all others have ended.
     """
     refuse_name(sweep, OTHERS)
-    book, configs = Notebook(notebook), list(configs)
+    book, configs = Notebook(notebook, RULES), list(configs)
     for config in configs:
         book.check({key: [value] for key, value in config.items()})
     jobs = {book.run_name(config): Job(book.run_name(config), [config]) for config in configs}
@@ -443,7 +446,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--keep", type=int, default=KEEP, help=keep)
     command.add_argument("--keep-all", dest="keep", action="store_const", const=None, help="keep them of every run")
     command.add_argument("--reuse", action="store_true", help="take over what another sweep has run already")
-    command.add_argument("--notebook", default=NOTEBOOK, help="the one that trains (default: notebooks/03_train.ipynb)")
+    command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
     texts = {"resume": "go on as it was last started", "status": "how far a sweep is", "best": "its best run"}
     for name, text in (texts | {"table": "all its runs"}).items():
         command = commands.add_parser(name, help=text)
@@ -483,7 +486,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 send(options["sweep"], delete=options["delete"])
             case "agent":
                 agent(options["file"])
-    except (SweepError, OSError) as error:
+    except (SweepError, NotebookError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

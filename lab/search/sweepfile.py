@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from common.names import first_unknown
 from lab.search.stopping import GOALS, Hyperband, hyperband
 from lab.tracking import run_name
 
@@ -117,12 +117,8 @@ def refuse_name(name: str, taken: Iterable[str]) -> None:
 
 
 def require(names: Iterable[object], known: Iterable[str], what: str) -> None:
-    known = list(known)
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"the nearest is {near[0]!r}" if near else f"choose from {', '.join(known)}"
-            raise SweepError(f"{name!r} is not {what}: {hint}")
+    if sentence := first_unknown(names, list(known), what):
+        raise SweepError(sentence)
 
 
 def _flat(parameters: dict[str, Any], above: str = "") -> dict[str, Any]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
-import secrets
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common.files import read_json, write_json
 from lab.search import stopping
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -35,6 +33,8 @@ ABBREVIATIONS = {
     "loss": "lo",
     "seed": "se",
 }
+Record = dict[str, Any]  # what record.json holds
+RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
 HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part of a configuration
 USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
 ENDED = ("finished", "diverged", "stopped")  # a run that ended so has its result
@@ -67,28 +67,6 @@ def duration(seconds: float) -> str:
     return "{} h {} min".format(*divmod(round(whole / 60), 60))
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file; an empty one where there is no file, or none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write strict JSON (null for what is not finite) such that a kill at any moment leaves the old or the new file."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(_strict(content), file, indent=1, allow_nan=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def make_way(folder: Path) -> None:
     """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +76,17 @@ def make_way(folder: Path) -> None:
         (previous if ended else path).unlink(missing_ok=True)
         if path.exists():
             os.replace(path, previous)
+
+
+def record_of(folder: Path) -> Record:
+    """The record of a run; an empty one where there is none, or none that is whole."""
+    record = read_json(folder / "record.json")
+    return record if record.keys() >= RECORD_KEYS else {}
+
+
+def value_of(record: Record, metric: str) -> float | None:
+    """The metric of a finished run after its last epoch; None where there is none."""
+    return record["history"][-1].get(metric) if record["status"] == "finished" and record["history"] else None
 
 
 class Run:
@@ -337,17 +326,6 @@ def _text(value: object) -> str:
     if isinstance(value, int | float):
         return str(int(value)) if float(value).is_integer() else float.__repr__(float(value))
     return quote(str(value), safe="")
-
-
-def _strict(value: Any) -> Any:
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _strict(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_strict(item) for item in value]
-    return value
 
 
 def _now() -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from lab.tracking import read_json
+from common.files import read_json
 
 BATCH = 100  # runs that one process uploads
 STALL = 120  # seconds without a run uploaded after which W&B counts as out of reach; its client would try for a week

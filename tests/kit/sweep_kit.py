@@ -8,8 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lab import tracking
-from lab.execution import runner
+from common.files import write_json
+from lab.execution.notebook import Notebook
+from lab.search.running import RULES
 
 PARAMETERS = """\
 max_epochs: int = 2  # passes over the training images
@@ -92,7 +93,7 @@ class Fake:
         if parameters in self.fail:
             raise ValueError("what went\nwrong")
         accuracy = 1 - abs(parameters.get("layers", 3) - 3) / 10 - parameters.get("learning_rate", 0)
-        tracking.write_json(
+        write_json(
             folder / "record.json",
             {
                 "name": folder.name,
@@ -101,7 +102,7 @@ class Fake:
                 "config": parameters,
                 "history": [{"epoch": 1, "loss": 0.5, "accuracy": 0.9, "validationaccuracy": accuracy}],
                 "seconds": 0.1,
-                "fingerprint": runner.fingerprint(notebook),
+                "fingerprint": Notebook(notebook, RULES).fingerprint,
             },
         )
 

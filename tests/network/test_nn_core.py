@@ -1082,7 +1082,7 @@ def test_the_core_names_only_numpy_and_the_standard_library(module):
     tree = ast.parse((ROOT / f"{module}.py").read_text(encoding="utf-8"))
     named = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     named |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    allowed = sys.stdlib_module_names | {"numpy", "activations", "optimizers", "backends"}
+    allowed = sys.stdlib_module_names | {"numpy", "activations", "optimizers", "backends", "common"}
     assert {name.partition(".")[0] for name in named} <= allowed
 
 
@@ -1095,4 +1095,4 @@ print(*(name for name in set(sys.modules) - before if getattr(sys.modules[name],
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
     brought = {name.partition(".")[0] for name in done.stdout.split()} - sys.stdlib_module_names
-    assert brought == {"numpy", "nn_core", "activations", "optimizers", "backends"}
+    assert brought == {"numpy", "nn_core", "activations", "optimizers", "backends", "common"}

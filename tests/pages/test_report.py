@@ -16,6 +16,7 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
+from common.files import write_whole
 from lab import tracking
 from lab.pages import command, pictures, results, site
 from lab.pages.exporter import TEMPLATES
@@ -300,9 +301,11 @@ def test_the_index_is_written_last(root, executed, monkeypatch):
     executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A"}})), name="02_model")
     (root / "README.md").write_text("<!-- results --><!-- /results -->")
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %"}}')
-    written, write = [], results.write
+    written = []
     for module in (site, results):
-        monkeypatch.setattr(module, "write", lambda path, content: [written.append(path.name), write(path, content)])
+        monkeypatch.setattr(
+            module, "write_whole", lambda path, text: [written.append(path.name), write_whole(path, text)]
+        )
     build(root)
     assert written == ["01_data.html", "02_model.html", "result.png", "README.md", "index.html"]
     assert sorted(path.name for path in (root / "reports").iterdir()) == sorted({*written} - {"README.md"})

@@ -40,8 +40,9 @@ def storage(server):
 
 
 DRIVE = """
-import json, sys, runner, study, sweep
-runner.CODE, study.BEAT, runner.POLL = [], 0.5, 0.2
+import json, sys
+from lab.search import running, study, sweep
+study.BEAT, running.POLL = 0.5, 0.2
 plan, notebook, storage, root, workers = sys.argv[1:]
 sweep.run(json.loads(plan), workers=int(workers), notebook=notebook, storage=storage, root=root, timeout=60)
 """

@@ -17,9 +17,11 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from common.files import write_json
 from lab import tracking
-from lab.execution import runner
+from lab.execution.notebook import TRAINING, Notebook, NotebookError
 from lab.search import study, sweep
+from lab.search.running import RULES
 from sweep_kit import METRIC, SPACE, Fake, Killed, definition, freeze, journal, kernels, wait_for
 
 pytestmark = pytest.mark.usefixtures("place")
@@ -50,7 +52,7 @@ def test_the_sweep_of_the_design_in_three_methods():
 
 def test_the_sweep_files_fit_the_training_notebook():
     files = Path(sweep.__file__).parents[2] / "sweeps"
-    book = runner.Notebook(runner.NOTEBOOK)
+    book = Notebook(TRAINING)
     for file in files.glob("*.yaml"):
         book.check({key: distribution.choices for key, distribution in sweep.read(file).space.items()})
 
@@ -194,7 +196,7 @@ def test_a_file_that_is_no_sweep_is_refused_by_name(text, tmp_path):
 )
 def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(parameters, sentence, notebook):
     fake = Fake()
-    with pytest.raises(sweep.SweepError) as refusal:
+    with pytest.raises(NotebookError) as refusal:
         sweep.run(definition(parameters=SPACE | parameters), 3, notebook=notebook, execute=fake)
     assert sentence in str(refusal.value)
     assert not fake.ran
@@ -213,40 +215,13 @@ def test_a_validation_metric_needs_validation_images(fraction, notebook):
 
 def test_a_notebook_with_a_computed_default_is_refused(notebook):
     notebook.write_text(notebook.read_text().replace("layers: int = 3", "layers: int = 2 + len('x')"))
-    with pytest.raises(sweep.SweepError, match=r"parameter 'layers' of 03_train\.ipynb needs a literal as default: 2"):
+    with pytest.raises(NotebookError, match=r"03_train\.ipynb: .* literals only, but 'layers' is 2 \+ len"):
         sweep.run(definition(), 3, notebook=notebook, execute=Fake())
 
 
 def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
     parameters = {"learning_rate": {"values": [0, 1]}, "momentum": {"values": [None, 0.9]}}
     assert len(sweep.run(definition("grid", parameters), notebook=notebook, execute=Fake())) == 4
-
-
-@pytest.mark.parametrize(
-    ("edit", "same"),
-    [
-        (("# twice", "# two times"), True),
-        (('"""Doubles x."""', '"""Twice x."""'), True),
-        (("2 * x", "2  *  x"), True),
-        (("2 * x", "3 * x"), False),
-    ],
-)
-def test_a_fingerprint_is_of_the_code_and_not_of_what_is_said_about_it(edit, same, notebook, tmp_path, monkeypatch):
-    code = tmp_path / "core.py"
-    monkeypatch.setattr(runner, "CODE", [code])
-    code.write_text('def double(x):\n    """Doubles x."""\n    return 2 * x  # twice\n')
-    before = runner.fingerprint(notebook)
-    code.write_text(code.read_text().replace(*edit))
-    assert (runner.fingerprint(notebook) == before) is same
-
-
-def test_a_fingerprint_is_of_the_core_the_data_and_numpy(notebook, monkeypatch):
-    monkeypatch.undo()
-    names = {path.relative_to(runner.REPOSITORY).as_posix() for path in runner.CODE}
-    assert names > {"activations.py", "optimizers.py", "nn_core.py", "fashion_mnist.py", "backends/plain.py"}
-    before = runner.fingerprint(notebook)
-    monkeypatch.setattr(runner, "version", lambda package: f"another {package}")
-    assert runner.fingerprint(notebook) != before
 
 
 # --- which configurations ---
@@ -297,7 +272,7 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
 
 
 def test_random_draws_are_uniform_over_the_product(notebook, tmp_path):
-    plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), runner.Notebook(notebook)
+    plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), Notebook(notebook)
     place = study.File(tmp_path / "runs" / "trial")
     search = study.Search(plan, optuna.create_study(), place, 0, book, [], 2, lambda configs: None)
     drawn = [job.configs[0]["seed"] for job in itertools.islice(search.jobs(200), 200)]
@@ -601,7 +576,7 @@ class Seeded(Fake):
         if record["status"] == "finished":
             gain = {(4, 0): 0.5, (4, 1): -0.5, (2, 1): 0.01}.get((parameters["layers"], parameters["seed"]), 0)
             record["history"][-1]["validationaccuracy"] += gain
-        tracking.write_json(path, record)
+        write_json(path, record)
 
 
 @pytest.mark.slow
@@ -659,7 +634,7 @@ def test_a_finished_run_without_the_metric_has_failed_and_is_not_run_for_ever(no
             path = Path(parameters["folder"]) / "record.json"
             record = json.loads(path.read_text())
             record["history"][-1].pop("validationaccuracy")
-            tracking.write_json(path, record)
+            write_json(path, record)
 
     fake = Blind()
     sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, execute=fake)
@@ -681,7 +656,7 @@ def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
     sweep.run(plan, notebook=notebook, execute=fake)
     assert fake.ran == [{"settings": {"beta": beta, "deep": {"er": "x"}}} for beta in (1, 2)]
     assert len({record["name"] for record in sweep.records("trial")}) == 2
-    with pytest.raises(sweep.SweepError, match=r"parameter 'layers.beta' of 03_train.ipynb is of type int, not 1"):
+    with pytest.raises(NotebookError, match=r"parameter 'layers.beta' of 03_train.ipynb is of type int, not 1"):
         sweep.run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
 
 
@@ -746,7 +721,7 @@ def test_names_that_the_network_does_not_have_are_refused_before_the_first_run(m
     monkeypatch.undo()
     fake = Fake()
     for parameter, wrong, right in [("optimizer", "ADAMM", "adam"), ("activation", "relo", "relu"), ("loss", "x", "")]:
-        with pytest.raises(sweep.SweepError) as refusal:
+        with pytest.raises(NotebookError) as refusal:
             sweep.run(definition(parameters={parameter: {"values": [wrong]}}), 1, execute=fake)
         assert f"{wrong.casefold()!r} is not a known {parameter}: " in str(refusal.value)
         assert f"the nearest is '{right}" in str(refusal.value) or not right
@@ -757,9 +732,9 @@ def test_a_name_that_the_notebook_adds_is_known(notebook):
     book = nbformat.read(notebook, as_version=4)
     book.cells[1].source = 'NeuralNetwork.OPTIMIZERS["eve"] = Eve\n' + book.cells[1].source
     nbformat.write(book, notebook)
-    runner.Notebook(notebook).check_names({"optimizer": ["EVE", "adam"]})
-    with pytest.raises(sweep.SweepError, match="'evil' is not a known optimizer"):
-        runner.Notebook(notebook).check_names({"optimizer": ["evil"]})
+    Notebook(notebook).check_names({"optimizer": ["EVE", "adam"]})
+    with pytest.raises(NotebookError, match="'evil' is not a known optimizer"):
+        Notebook(notebook).check_names({"optimizer": ["evil"]})
 
 
 # --- given configurations ---
@@ -796,9 +771,7 @@ def test_a_given_configuration_that_fails_is_named_after_the_others_have_ended(n
 
 
 def test_given_configurations_are_checked_too(notebook):
-    with pytest.raises(
-        sweep.SweepError, match=r"'layer' is not a parameter of 03_train\.ipynb: the nearest is 'layers'"
-    ):
+    with pytest.raises(NotebookError, match=r"'layer' is not a parameter of 03_train\.ipynb: the nearest is 'layers'"):
         sweep.run_configurations([{"layer": 4}], notebook=notebook, execute=Fake())
 
 
@@ -911,9 +884,9 @@ def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monk
 # --- with real kernels ---
 
 DRIVE = """
-import json, signal, sys, runner, sweep
+import json, signal, sys
+from lab.search import sweep
 signal.signal(signal.SIGINT, signal.default_int_handler)  # the background jobs of a shell ignore it
-runner.CODE = []
 try:
     sweep.run(json.loads(sys.argv[1]), notebook=sys.argv[2], timeout=float(sys.argv[3]))
 except KeyboardInterrupt:
@@ -941,7 +914,7 @@ def test_a_sweep_runs_the_notebook(notebook, capfd):
         folder = Path(os.environ["FASHION_RUNS"]) / "trial" / record["name"]
         assert {path.name for path in folder.iterdir()} == {"record.json", "03_train.ipynb"}
         assert record["threads"] == dict.fromkeys(tracking.THREADS, "1")
-        assert record["fingerprint"] == runner.fingerprint(notebook)
+        assert record["fingerprint"] == Notebook(notebook, RULES).fingerprint
         executed = nbformat.read(folder / "03_train.ipynb", as_version=4)
         assert any("seed = 5" in cell.source for cell in executed.cells)
         if record["status"] == "failed":

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from common.files import read_json, write_json
 from lab import tracking
 from lab.search import sweep
 from lab.tracking import upload
@@ -182,7 +183,7 @@ def test_what_is_uploaded_is_deleted_if_asked_for_and_nothing_else(offline, serv
 
 def test_a_run_under_way_is_left_alone(offline, server, capsys):
     record = json.loads((offline[0] / "record.json").read_text())
-    tracking.write_json(offline[0] / "record.json", record | {"status": "running"})
+    write_json(offline[0] / "record.json", record | {"status": "running"})
     assert upload.upload(offline, delete=True) == 1
     assert log_of(offline[0]).exists()
     assert_arrived(server, offline[1:])
@@ -240,7 +241,8 @@ def test_a_failure_is_a_sentence_and_loses_nothing(offline, server, monkeypatch,
 
 TRAIN = """
 import sys
-import fashion_mnist, tracking
+import fashion_mnist
+from lab import tracking
 from nn_core import NeuralNetwork
 
 tracking.FINISH = 3
@@ -268,7 +270,7 @@ def test_a_failing_server_costs_a_run_seconds_and_nothing_else(failure, tmp_path
     watch = threading.Timer(LONG, process.kill)
     watch.start()
     try:
-        while len(tracking.read_json(folder / "record.json").get("history", [])) < 2:
+        while len(read_json(folder / "record.json").get("history", [])) < 2:
             assert process.poll() is None, process.stdout.read()
             time.sleep(0.05)
         assert len(server.runs) == (failure == "dies half-way")

@@ -234,7 +234,12 @@ def test_the_check_below_notices(source):
 
 
 def test_no_module_and_no_other_notebook_asks_for_the_test_images():
-    modules = [*ROOT.glob("*.py"), *(ROOT / "backends").rglob("*.py"), *(ROOT / "lab").rglob("*.py")]
+    modules = [
+        *ROOT.glob("*.py"),
+        *(ROOT / "backends").rglob("*.py"),
+        *(ROOT / "common").rglob("*.py"),
+        *(ROOT / "lab").rglob("*.py"),
+    ]
     modules = [path for path in modules if path.name not in ("fashion_mnist.py", "__init__.py")]
     sources = {str(path): path.read_text(encoding="utf-8") for path in modules}
     sources |= {path.stem: "\n".join(code_cells(path)) for path in NOTEBOOKS}

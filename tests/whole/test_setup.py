@@ -79,7 +79,7 @@ def imported(sources: Iterable[Path]) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
     ours = {path.stem for folder in (ROOT, ROOT / "benchmarks", ROOT / "tests/kit") for path in folder.glob("*.py")}
-    ours |= {"backends", "lab", "test_notebooks"}
+    ours |= {"backends", "common", "lab", "test_notebooks"}
     return names - set(sys.stdlib_module_names) - ours
 
 
@@ -95,7 +95,12 @@ def test_what_is_imported_is_declared():
     owners = {
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
-    modules = [*ROOT.glob("*.py"), *(ROOT / "backends").rglob("*.py"), *(ROOT / "lab").rglob("*.py")]
+    modules = [
+        *ROOT.glob("*.py"),
+        *(ROOT / "backends").rglob("*.py"),
+        *(ROOT / "common").rglob("*.py"),
+        *(ROOT / "lab").rglob("*.py"),
+    ]
     for sources, declared in (
         ([path for path in [*modules, *NOTEBOOKS] if path.stem != "compiled"], users),
         ([ROOT / "backends" / "compiled.py"], users | optional),

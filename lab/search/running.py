@@ -1,216 +1,34 @@
-"""Runs configurations of a notebook side by side: papermill executes each in a kernel of its own, in its folder."""
+"""Runs configurations of a notebook side by side, each in a folder of its own where its result is kept."""
 
 from __future__ import annotations
 
-import ast
-import functools
 import glob
-import hashlib
 import itertools
-import json
 import os
-import re
 import shutil
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import papermill
-from jupyter_client import AsyncKernelManager
-from jupyter_core.utils import run_sync
-from nbclient.exceptions import DeadKernelError
-from papermill.exceptions import PapermillExecutionError
 from tqdm import tqdm
 
-from lab.execution import lean  # noqa: F401
-from lab.search.sweepfile import GOALS, Config, SweepError, require
-from lab.tracking import (
-    ENDED,
-    HOUSEKEEPING,
-    REPOSITORY,
-    THREADS,
-    duration,
-    keep_offline,
-    make_way,
-    read_json,
-    run_name,
-    wandb_mode,
-    write_json,
-)
+from common.files import write_json
+from lab.execution.executing import ExecutionError, Kernels
+from lab.execution.notebook import Config, Notebook
+from lab.search.sweepfile import GOALS, SweepError
+from lab.tracking import ENDED, THREADS, Record, duration, keep_offline, make_way, record_of, value_of, wandb_mode
 
-Record = dict[str, Any]  # what record.json holds
 # Notebook, output, parameters, seconds that it may take, variables of the environment that its kernel needs.
 Execute = Callable[[Path, Path, Config, float, dict[str, str]], object]
 
-NOTEBOOK = REPOSITORY / "notebooks" / "03_train.ipynb"
-CODE = [
-    *(REPOSITORY / f"{name}.py" for name in ("activations", "optimizers", "nn_core", "fashion_mnist")),
-    *sorted((REPOSITORY / "backends").glob("*.py")),
-]
-# What fits a parameter's annotation.
-TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict")} | {"float": ("int", "float")}
+RULES = [Path(__file__).with_name("stopping.py")]  # decides when a run ends, without being imported by its notebook
 ATTEMPTS = 3  # at a run whose kernel dies
 POLL = 2.0  # seconds between two looks at what other drivers do
-RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
-
-
-def fingerprint(notebook: str | Path = NOTEBOOK) -> str:
-    """A short hash of what decides a result: the code of core, data and notebook (not its comments, docstrings and
-    layout) and NumPy's version. Whether numba is installed changes the rounding alone, and is no part of it."""
-    sources = [*(path.read_text(encoding="utf-8") for path in CODE), *code_of(Path(notebook))]
-    return digest([*map(_bare, sources), version("numpy")])
-
-
-def code_of(notebook: Path) -> list[str]:
-    """The sources of a notebook's code cells."""
-    return [cell.source for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
-
-
-@functools.cache
-def _bare(source: str) -> str:
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:  # a cell with an IPython command
-        return source
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            del node.body[0]
-    return ast.unparse(tree)
-
-
-def digest(content: object) -> str:
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
-
-
-class Notebook:
-    """The notebook that trains: its parameters, and the fingerprint of what it runs."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).resolve()
-        if not self.path.is_file():
-            raise SweepError(f"the notebook {path} does not exist")
-        self.fingerprint = fingerprint(self.path)
-        parameters = papermill.inspect_notebook(self.path)
-        if "folder" not in parameters:
-            raise SweepError(f"{self.path.name} has no parameter 'folder', which says where to keep a run")
-        self.plain = {"draw": False} if "draw" in parameters else {}  # runs by the dozen need no figures
-        parameters = {name: entry for name, entry in parameters.items() if name not in HOUSEKEEPING}
-        self.types = {name: entry["inferred_type_name"] for name, entry in parameters.items()}
-        self.defaults = {name: self._literal(name, entry["default"]) for name, entry in parameters.items()}
-        self._code = "\n".join(map(_bare, code_of(self.path)))
-        self._names = _names() if "NeuralNetwork" in self._code else {}
-
-    def _literal(self, name: str, default: str) -> Any:
-        try:
-            return ast.literal_eval(default)
-        except (ValueError, SyntaxError) as error:
-            raise SweepError(f"parameter {name!r} of {self.path.name} needs a literal as default: {default}") from error
-
-    def check(self, values: dict[str, Iterable[Any]]) -> None:
-        """Refuse names that are no parameters, of which papermill would only warn, and values of the wrong type."""
-        require((name.partition(".")[0] for name in values), self.types, f"a parameter of {self.path.name}")
-        for name, value in ((name, value) for name, some in values.items() for value in some):
-            outer, nested, _ = name.partition(".")
-            kind = "dict" if nested else type(value).__name__
-            fits = kind in TYPES.get(self.types[outer], (kind,))
-            if not fits and not (value is None and self.defaults[outer] is None):
-                raise SweepError(
-                    f"parameter {name!r} of {self.path.name} is of type {self.types[outer]}, not {value!r}"
-                )
-
-    def check_names(self, values: dict[str, Iterable[Any]]) -> None:
-        """Refuse activations, optimizers and the like that neither the network has nor this notebook adds."""
-        for parameter, known in self._names.items():
-            for name in filter(lambda value: isinstance(value, str), values.get(parameter, ())):
-                if not re.search(rf"\b{re.escape(name)}\b", self._code, re.IGNORECASE):
-                    require([name.casefold()], known, f"a known {parameter}")
-
-    def run_name(self, params: Config) -> str:
-        """The name of the whole configuration: defaults, and `params` in their place."""
-        return run_name(self.defaults | params)
-
-
-def _names() -> dict[str, list[str]]:
-    """The names that the network knows, by the parameter that takes them."""
-    from nn_core import NeuralNetwork  # here, since a notebook need not use it
-
-    tables = {
-        "activation": NeuralNetwork.ACTIVATIONS,
-        "initializer": NeuralNetwork.INITIALIZERS,
-        "loss": NeuralNetwork.LOSSES,
-        "optimizer": NeuralNetwork.OPTIMIZERS,
-    }
-    return {parameter: [name.casefold() for name in table] for parameter, table in tables.items()}
-
-
-class Kernels:
-    """Executes notebooks, each in a kernel of its own with `environment` added; all of them can be stopped at once.
-
-    What a kernel says outside its notebook, such as a crash or a complaint while it is being stopped, goes to `log`.
-    """
-
-    def __init__(self, environment: dict[str, str], log: Path) -> None:
-        running: set[AsyncKernelManager] = set()
-
-        class Kernel(AsyncKernelManager):
-            own: dict[str, str]  # environment of one run
-
-            async def start_kernel(self, **options: Any) -> None:
-                running.add(self)
-                with log.open("ab") as file:
-                    environ = {**os.environ, **environment, **self.own}
-                    await super().start_kernel(env=environ, stdout=file, stderr=file, **options)
-
-            async def cleanup_resources(self, restart: bool = False) -> None:
-                await super().cleanup_resources(restart)
-                running.discard(self)
-
-        self._running, self._class = running, Kernel
-
-    def execute(
-        self, notebook: Path, output: Path, parameters: Config, timeout: float, environment: dict[str, str]
-    ) -> None:
-        """Run a notebook; raises TimeoutError, its kernel killed, if it takes longer than `timeout` seconds."""
-        kernel = type("Kernel", (self._class,), {"own": environment})
-        ended, late = threading.Event(), threading.Event()
-
-        def watch() -> None:
-            if not ended.wait(timeout):
-                late.set()
-                while not ended.wait(1):  # a kernel that is only starting is killed when it is there
-                    self.stop(kill=True, kind=kernel)
-
-        threading.Thread(target=watch, daemon=True).start()
-        try:
-            papermill.execute_notebook(
-                notebook,
-                output,
-                parameters,
-                kernel_name="python3",
-                kernel_manager_class=kernel,
-                extra_arguments=["--IPKernelApp.log_level=50"],
-                start_timeout=120,
-                request_save_on_cell_execute=False,  # once at the end is enough, and costs a quarter of a second less
-                progress_bar=False,
-            )
-        except Exception as error:
-            raise (TimeoutError(f"the run took longer than {timeout:g} s") if late.is_set() else error) from error
-        finally:
-            ended.set()
-
-    def stop(self, kill: bool, kind: type = AsyncKernelManager) -> None:
-        """Interrupt the notebooks that run, or kill their kernels."""
-        for kernel in list(self._running):
-            if isinstance(kernel, kind) and kernel.has_kernel and (process := kernel.provisioner):
-                run_sync(process.kill)() if kill else run_sync(process.send_signal)(signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -318,13 +136,12 @@ class Runner:
                 parameters = {**params, **notebook.plain, "folder": str(folder)}
                 self._execute(notebook.path, self._running(folder), parameters, self.timeout, environment)
                 error = None
-            except PapermillExecutionError as exception:
-                error = f"{exception.ename}: {exception.evalue}"
+            except ExecutionError as exception:
+                error = str(exception)
+                if exception.died and not self._stopping and attempt + 1 < ATTEMPTS:
+                    continue  # through no fault of the run's, as far as one can know
             except Exception as exception:  # whatever ends one run must not end the others
                 error = f"{type(exception).__name__}: {exception}"
-                died = isinstance(exception, DeadKernelError) or str(exception).startswith("Kernel died")
-                if died and not self._stopping and attempt + 1 < ATTEMPTS:
-                    continue  # through no fault of the run's, as far as one can know
             break
         record = record_of(folder)
         if not error and record.get("status") not in ENDED:
@@ -379,7 +196,7 @@ class Runner:
                     for job in itertools.islice(jobs, self.workers - len(running)):
                         if waiting := job is None:
                             break
-                        if fingerprint(self.notebook.path) != self.notebook.fingerprint:
+                        if self.notebook.fingerprint_now() != self.notebook.fingerprint:
                             raise SweepError("the code has changed meanwhile: start again to run it all with the new")
                         running[pool.submit(self.run_job, job, progress)] = job.key
                     progress.show(len(running))
@@ -496,14 +313,3 @@ def _display() -> Callable[[str], None] | None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def record_of(folder: Path) -> Record:
-    """The record of a run; an empty one where there is none, or none that is whole."""
-    record = read_json(folder / "record.json")
-    return record if record.keys() >= RECORD_KEYS else {}
-
-
-def value_of(record: Record, metric: str) -> float | None:
-    """The metric of a finished run after its last epoch; None where there is none."""
-    return record["history"][-1].get(metric) if record["status"] == "finished" and record["history"] else None

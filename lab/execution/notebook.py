@@ -1,0 +1,215 @@
+"""A notebook as a function: the parameters that it takes, and the fingerprint of all the code that it runs."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+import papermill
+
+from common.names import first_unknown
+from lab.execution import lean  # noqa: F401
+from lab.tracking import HOUSEKEEPING, REPOSITORY, run_name
+
+Config = dict[str, Any]  # parameters of a notebook by name
+
+TRAINING = REPOSITORY / "notebooks" / "03_train.ipynb"
+# What fits a parameter's annotation.
+TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict")} | {"float": ("int", "float")}
+
+
+class NotebookError(ValueError):
+    """A notebook that cannot be run as it is, or not with what it was given; the text is one sentence."""
+
+
+# --- what it says -----------------------------------------------------------------------------------------------------
+
+
+class Parameter(NamedTuple):
+    """One line of a notebook's cell of parameters."""
+
+    kind: str  # its annotation, such as "int", or "None" without one
+    default: Any
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    """A notebook's file; raises NotebookError where there is none, or none that can be read."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError as error:
+        raise NotebookError(f"the notebook {path} does not exist") from error
+    except Exception as error:  # what a damaged file raises has no common base
+        raise NotebookError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
+
+
+def parameters(path: Path) -> dict[str, Parameter]:
+    """The parameters of a notebook by name; raises NotebookError for a default that is no literal."""
+    read(path)  # which says what is wrong with it in a better sentence
+    try:
+        entries = papermill.inspect_notebook(path)
+    except ValueError as error:  # no kernel is named, for one
+        raise NotebookError(f"{path}: {error}") from error
+    return {
+        name: Parameter(entry["inferred_type_name"], _literal(path, name, entry["default"]))
+        for name, entry in entries.items()
+    }
+
+
+def _literal(path: Path, name: str, default: str) -> Any:
+    try:
+        return ast.literal_eval(default)
+    except (ValueError, SyntaxError) as error:
+        sentence = f"{path.name}: its parameters cell must hold literals only, but {name!r} is {default}"
+        raise NotebookError(sentence) from error
+
+
+class Notebook:
+    """A notebook that trains: its parameters, and the fingerprint of what it runs.
+
+    `also` are further sources that decide a result without being imported by the notebook.
+    """
+
+    def __init__(self, path: str | Path, also: Iterable[Path] = ()) -> None:
+        self.path, self._also = Path(path).resolve(), tuple(also)
+        found = parameters(self.path)
+        if "folder" not in found:
+            raise NotebookError(f"{self.path.name} has no parameter 'folder', which says where to keep a run")
+        self.plain = {"draw": False} if "draw" in found else {}  # runs by the dozen need no figures
+        self.types = {name: entry.kind for name, entry in found.items() if name not in HOUSEKEEPING}
+        self.defaults = {name: entry.default for name, entry in found.items() if name not in HOUSEKEEPING}
+        self.fingerprint = self.fingerprint_now()
+        self._code = "\n".join(map(_bare, code_of(self.path)))
+        self._names = _names() if "NeuralNetwork" in self._code else {}
+
+    def fingerprint_now(self) -> str:
+        """The fingerprint of the code as it is on disk at this moment."""
+        return fingerprint(self.path, self._also)
+
+    def check(self, values: Mapping[str, Iterable[Any]]) -> None:
+        """Refuse names that are no parameters, of which papermill would only warn, and values of the wrong type."""
+        outer_names = (name.partition(".")[0] for name in values)
+        if sentence := first_unknown(outer_names, self.types, f"a parameter of {self.path.name}"):
+            raise NotebookError(sentence)
+        for name, value in ((name, value) for name, some in values.items() for value in some):
+            outer, nested, _ = name.partition(".")
+            kind = "dict" if nested else type(value).__name__
+            fits = kind in TYPES.get(self.types[outer], (kind,))
+            if not fits and not (value is None and self.defaults[outer] is None):
+                raise NotebookError(
+                    f"parameter {name!r} of {self.path.name} is of type {self.types[outer]}, not {value!r}"
+                )
+
+    def check_names(self, values: Mapping[str, Iterable[Any]]) -> None:
+        """Refuse activations, optimizers and the like that neither the network has nor this notebook adds."""
+        for parameter, known in self._names.items():
+            for name in filter(lambda value: isinstance(value, str), values.get(parameter, ())):
+                added = re.search(rf"\b{re.escape(name)}\b", self._code, re.IGNORECASE)
+                if not added and (sentence := first_unknown([name.casefold()], known, f"a known {parameter}")):
+                    raise NotebookError(sentence)
+
+    def run_name(self, params: Config) -> str:
+        """The name of the whole configuration: defaults, and `params` in their place."""
+        return run_name(self.defaults | params)
+
+
+def _names() -> dict[str, list[str]]:
+    """The names that the network knows, by the parameter that takes them."""
+    from nn_core import NeuralNetwork  # here, since a notebook need not use it
+
+    tables = {
+        "activation": NeuralNetwork.ACTIVATIONS,
+        "initializer": NeuralNetwork.INITIALIZERS,
+        "loss": NeuralNetwork.LOSSES,
+        "optimizer": NeuralNetwork.OPTIMIZERS,
+    }
+    return {parameter: [name.casefold() for name in table] for parameter, table in tables.items()}
+
+
+# --- what decides its results -----------------------------------------------------------------------------------------
+
+
+def fingerprint(notebook: str | Path = TRAINING, also: Iterable[Path] = ()) -> str:
+    """A short hash of what decides a result: the code of the notebook, of every module of this repository that it
+    imports, directly or through others, and of `also`; and NumPy's version.
+
+    Comments, docstrings and layout are no part of it. Whether numba is installed changes the rounding alone, and is
+    none either.
+    """
+    sources = code_of(Path(notebook))
+    modules = sorted(imported(sources) | {*also})
+    return digest([*map(_bare, sources), *(_bare(_text(path)) for path in modules), version("numpy")])
+
+
+def imported(sources: Iterable[str]) -> set[Path]:
+    """The files of this repository that some code imports, wherever it stands in it, and those that they import."""
+    found: set[Path] = set()
+    waiting = {path for source in sources for path in _imports(source)}
+    while waiting:
+        found |= waiting
+        waiting = {path for module in waiting for path in _imports(_text(module))} - found
+    return found
+
+
+def code_of(notebook: Path) -> list[str]:
+    """The sources of a notebook's code cells."""
+    return [cell.source for cell in read(notebook).cells if cell.cell_type == "code"]
+
+
+def digest(content: object) -> str:
+    """A short hash of anything that JSON can hold."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _imports(source: str) -> list[Path]:
+    """The files of this repository that the statements of `source` import, packages with their __init__.py."""
+    return [path for name in _imported_names(source) for path in _files(name)]
+
+
+def _files(name: str) -> Iterator[Path]:
+    """Where `a.b` lies in this repository: a.py or a/__init__.py, then a/b.py or a/b/__init__.py."""
+    parts = name.split(".")
+    for k in range(1, len(parts) + 1):
+        place = REPOSITORY.joinpath(*parts[:k])
+        yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
+
+
+@functools.cache
+def _imported_names(source: str) -> set[str]:
+    """The dotted names that `source` imports; `a.b` of `from a import b`, which may be a module."""
+    names: set[str] = set()
+    lines = ("" if re.match(r"\s*[%!]", line) else line for line in source.splitlines())  # IPython's commands
+    try:
+        tree = ast.parse("\n".join(lines))
+    except SyntaxError:  # which only its run can tell
+        return names
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@functools.cache
+def _bare(source: str) -> str:
+    """Code without comments, docstrings and layout; a cell with IPython's commands as it is."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return source
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.unparse(tree)

@@ -1,0 +1,54 @@
+"""Notebooks as functions: what their fingerprints cover."""
+
+import pytest
+
+from lab.execution import notebook as room
+from lab.execution.notebook import TRAINING, code_of, fingerprint, imported
+from lab.tracking import REPOSITORY
+
+
+@pytest.mark.parametrize(
+    ("edit", "same"),
+    [
+        (("# twice", "# two times"), True),
+        (('"""Doubles x."""', '"""Twice x."""'), True),
+        (("2 * x", "2  *  x"), True),
+        (("2 * x", "3 * x"), False),
+    ],
+)
+def test_a_fingerprint_is_of_the_code_and_not_of_what_is_said_about_it(edit, same, notebook, tmp_path):
+    code = tmp_path / "core.py"
+    code.write_text('def double(x):\n    """Doubles x."""\n    return 2 * x  # twice\n')
+    before = fingerprint(notebook, [code])
+    code.write_text(code.read_text().replace(*edit))
+    assert (fingerprint(notebook, [code]) == before) is same
+
+
+def test_a_fingerprint_is_of_all_that_the_notebook_imports():
+    names = {path.relative_to(REPOSITORY).as_posix() for path in imported(code_of(TRAINING))}
+    packages = [*(REPOSITORY / "backends").glob("*.py"), *(REPOSITORY / "common").glob("*.py")]
+    core = {"activations.py", "optimizers.py", "nn_core.py", "fashion_mnist.py", "lab/tracking/__init__.py"}
+    assert names >= core | {path.relative_to(REPOSITORY).as_posix() for path in packages}
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import nn_core", {"nn_core.py", "activations.py"}),
+        ("def f():\n    from backends.threads import limit", {"backends/__init__.py", "backends/threads.py"}),
+        ("from lab import tracking", {"lab/__init__.py", "lab/tracking/__init__.py"}),
+        ("%matplotlib inline\nimport optimizers", {"optimizers.py"}),
+        ("import numpy, json", set()),
+        ("if:", set()),
+    ],
+)
+def test_imports_are_followed_wherever_they_stand(source, names):
+    found = {path.relative_to(REPOSITORY).as_posix() for path in imported([source])}
+    assert found >= names
+    assert names or not found
+
+
+def test_another_numpy_has_another_fingerprint(notebook, monkeypatch):
+    before = fingerprint(notebook)
+    monkeypatch.setattr(room, "version", lambda package: f"another {package}")
+    assert fingerprint(notebook) != before
