@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 import optuna
 import sqlalchemy
+from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -29,7 +30,8 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from common.files import read_json, write_json
 from lab.execution.notebook import Notebook
 from lab.search.running import Job
-from lab.search.sweepfile import Config, Sweep, SweepError, choices_of, nested
+from lab.search.space import Config, configuration, points
+from lab.search.sweepfile import Sweep, SweepError
 from lab.tracking import Record, first_line, value_of
 
 LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
@@ -217,7 +219,7 @@ class Search:
 
     def configs(self, params: Config) -> list[Config]:
         """The configurations of a trial's runs: one for each seed."""
-        config = nested(params)
+        config = configuration(self.sweep.space, params)
         return [config | {"seed": seed} for seed in range(self.sweep.seeds)] if self.sweep.seeds > 1 else [config]
 
     def jobs(self, total: int) -> Iterator[Job | None]:
@@ -317,8 +319,7 @@ class Search:
             unseen = (params for params in self._grid if self._name(params) not in seen)
             if params := next(unseen, None):
                 return params
-            points = itertools.product(*(choices_of(distribution) for distribution in space.values()))
-            self._grid = (dict(zip(space, point, strict=True)) for point in points)
+            self._grid = points(space)
             return next(params for params in self._grid if self._name(params) not in seen)
         # A study in memory proposes, so that the one on disk never holds half a trial, or one that is not run.
         state = int(np.random.SeedSequence((self.seed, len(seen))).generate_state(1)[0])
@@ -331,7 +332,7 @@ class Search:
                 if any(trial.state == TrialState.RUNNING for trial in past):
                     return None
             proposals.add_trials([*self.known, *past, *pending])
-        asked = (proposals.ask(space).params for _ in itertools.count())
+        asked = (proposals.ask(self._distributions).params for _ in itertools.count())
         return next(params for params in asked if self._name(params) not in seen)
 
     def _claim(self, params: Config) -> Job:
@@ -346,11 +347,16 @@ class Search:
         """A trial of which only the parameters are known."""
         runs = [self.notebook.run_name(config) for config in self.configs(params)]
         attributes = {"name": self._name(params), "runs": runs}
-        space = self.sweep.space
-        return optuna.create_trial(state=TrialState.RUNNING, params=params, distributions=space, user_attrs=attributes)
+        return optuna.create_trial(
+            state=TrialState.RUNNING, params=params, distributions=self._distributions, user_attrs=attributes
+        )
+
+    @property
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        return {name: parameter.distribution for name, parameter in self.sweep.space.items()}
 
     def _name(self, params: Config) -> str:
-        return self.notebook.run_name(nested(params))
+        return self.notebook.run_name(configuration(self.sweep.space, params))
 
     def _tell(self, number: int, records: list[Record]) -> None:
         storage = self.study._storage

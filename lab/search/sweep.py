@@ -30,8 +30,9 @@ from common.files import write_json
 from lab.execution.notebook import TRAINING, Notebook, NotebookError, digest
 from lab.search import stopping
 from lab.search.running import RULES, Execute, Job, Progress, Runner
+from lab.search.space import Config
 from lab.search.study import LAG, File, Place, Search, Server, State, ended, latest, patiently
-from lab.search.sweepfile import GOALS, METRICS, OTHERS, Config, Sweep, SweepError, load, number, read, refuse_name
+from lab.search.sweepfile import GOALS, METRICS, OTHERS, Sweep, SweepError, load, number, read, refuse_name
 from lab.tracking import ENDED, Record, duration, record_of, runs_root, upload, value_of
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def _run_all(search: Search, runner: Runner, total: int, found: list[Record]) ->
 
 def _check(sweep: Sweep, book: Notebook, count: int | None) -> int:
     """The number of configurations that are asked for; refuses a sweep that cannot work with this notebook."""
-    values = {key: getattr(d, "choices", None) or (d.low, d.high) for key, d in sweep.space.items()}
+    values = {key: parameter.examples for key, parameter in sweep.space.items()}
     book.check(values)
     book.check_names(values)
     if sweep.seeds > 1 and "seed" not in book.types:
@@ -171,7 +172,9 @@ def _known(
         "metric": state["metric"] == sweep.metric,
         "goal": state["goal"] == sweep.goal,
         "code": state["fingerprint"] == notebook.fingerprint,
-        "parameters": all(trial.distributions == sweep.space for trial in trials),
+        "parameters": all(
+            trial.distributions == {name: p.distribution for name, p in sweep.space.items()} for trial in trials
+        ),
     }
     if differing := [what for what, equal in same.items() if not equal]:
         raise SweepError(f"sweep {sweep.name!r} cannot go on after {name!r}: they differ in {', '.join(differing)}")

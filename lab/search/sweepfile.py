@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from common.names import first_unknown
+from lab.search.space import Config, Listed, Parameter, Real, Whole, size
 from lab.search.stopping import GOALS, Hyperband, hyperband
 from lab.tracking import run_name
-
-Config = dict[str, Any]  # parameters of the notebook by name
 
 SWEEP_KEYS = (
     *("name", "description", "project", "program", "command"),
@@ -47,7 +45,7 @@ class Sweep:
     method: str  # random, grid or bayes
     metric: str  # one of METRICS, after the last epoch
     goal: str  # maximize or minimize
-    space: dict[str, BaseDistribution]
+    space: dict[str, Parameter]
     run_cap: int | None
     project: str | None  # on W&B
     seeds: int  # runs of each configuration, with seeds 0, 1, ...; it counts by their mean
@@ -58,7 +56,7 @@ class Sweep:
     @property
     def size(self) -> float:
         """The number of different configurations; infinite if a parameter is continuous."""
-        return math.prod(math.inf if (some := choices_of(d)) is None else len(some) for d in self.space.values())
+        return size(self.space)
 
 
 def read(source: str | Path | dict) -> Sweep:
@@ -89,8 +87,8 @@ def read(source: str | Path | dict) -> Sweep:
         stopping = hyperband(raw["early_terminate"]) if raw.get("early_terminate") is not None else None
     except ValueError as error:
         raise SweepError(str(error)) from error
-    space = {key: _distribution(key, entry) for key, entry in _flat(parameters).items()}
-    continuous = [key for key, distribution in space.items() if choices_of(distribution) is None]
+    space = {".".join(path): _parameter(path, entry) for path, entry in _flat(parameters).items()}
+    continuous = [key for key, parameter in space.items() if parameter.choices is None]
     if raw["method"] == "grid" and continuous:
         raise SweepError(f"method grid needs values to visit, but parameter {continuous[0]!r} is continuous")
     definition = {"method": raw["method"], "metric": metric, "parameters": parameters}
@@ -121,31 +119,20 @@ def require(names: Iterable[object], known: Iterable[str], what: str) -> None:
         raise SweepError(sentence)
 
 
-def _flat(parameters: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Entries by name; those of nested parameters by `outer.inner`."""
-    found: dict[str, Any] = {}
+def _flat(parameters: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Entries by where they stand: `parameters` alone nests, a dot in a name is part of the name."""
+    found: dict[tuple[str, ...], Any] = {}
     for key, entry in parameters.items():
         if isinstance(entry, dict) and entry.keys() == {"parameters"} and isinstance(entry["parameters"], dict):
-            found |= _flat(entry["parameters"], f"{above}{key}.")
+            found |= _flat(entry["parameters"], (*above, key))
         else:
-            found[f"{above}{key}"] = entry
+            found[*above, key] = entry
     return found
 
 
-def nested(params: Config) -> Config:
-    """A configuration in which `outer.inner` is a dictionary's entry, as the notebook and W&B take it."""
-    config: Config = {}
-    for name, value in params.items():
-        *outer, inner = name.split(".")
-        place = config
-        for key in outer:
-            place = place.setdefault(key, {})
-        place[inner] = value
-    return config
-
-
-def _distribution(key: str, entry: Any) -> BaseDistribution:
-    """One parameter's entry as an Optuna distribution that means exactly the same."""
+def _parameter(path: tuple[str, ...], entry: Any) -> Parameter:
+    """One parameter, from its entry."""
+    key = ".".join(path)
     if not isinstance(entry, dict):
         raise SweepError(f"parameter {key!r} must have value, values, or min and max, not {entry!r}")
     kind, given = entry.get("distribution"), entry.keys() - {"distribution"}
@@ -155,40 +142,44 @@ def _distribution(key: str, entry: Any) -> BaseDistribution:
     require([kind or "constant"], DISTRIBUTIONS, f"a supported distribution (parameter {key!r})")
     require(given, ("value", "values", "min", "max"), f"a supported key of parameter {key!r}")
     if given == {"value"} and kind in (None, "constant"):
-        return _categorical(key, [entry["value"]])
+        return Listed(path, _values(key, [entry["value"]]))
     if given == {"values"} and kind in (None, "categorical"):
-        return _categorical(key, entry["values"])
+        return Listed(path, _values(key, entry["values"]))
     if given == {"min", "max"} and kind in (None, *RANGES):
-        return _range(key, kind, number(entry["min"]), number(entry["max"]))
+        return _range(path, kind, number(entry["min"]), number(entry["max"]))
     raise SweepError(f"parameter {key!r} must have value, values, or min and max of a range, not {entry}")
 
 
-def _categorical(key: str, values: Any) -> CategoricalDistribution:
+def _values(key: str, values: Any) -> tuple[Any, ...]:
     if not isinstance(values, list) or not values:
         raise SweepError(f"values of parameter {key!r} must be a list of at least one, not {values!r}")
-    choices = [number(value) for value in values]
+    choices = tuple(number(value) for value in values)
     if any(not isinstance(choice, str | bool | int | float | None) for choice in choices):
         raise SweepError(f"values of parameter {key!r} must be numbers, strings, booleans or null, not {values}")
     if len({run_name({key: choice}) for choice in choices}) < len(choices):
         raise SweepError(f"values of parameter {key!r} name the same value twice: {values}")
-    return CategoricalDistribution(choices)
+    return choices
 
 
-def _range(key: str, kind: str | None, low: Any, high: Any) -> BaseDistribution:
-    whole = type(low) is type(high) is int
+def _range(path: tuple[str, ...], kind: str | None, low: Any, high: Any) -> Parameter:
+    key, whole = ".".join(path), type(low) is type(high) is int
     if not all(type(bound) in (int, float) and math.isfinite(bound) for bound in (low, high)):
         raise SweepError(f"min and max of parameter {key!r} must be numbers, not {low!r} and {high!r}")
+    if low > high:
+        raise SweepError(f"min and max of parameter {key!r} make no range: {low} is above {high}")
     try:
         match kind or ("int_uniform" if whole else "uniform"):
             case "uniform":
-                return FloatDistribution(low, high)
-            case "log_uniform_values":
-                return FloatDistribution(low, high, log=True)
+                return Real(path, low, high)
+            case "log_uniform_values" if low > 0:
+                return Real(path, low, high, log=True)
             case "log_uniform":  # W&B takes its bounds for natural logarithms
-                return FloatDistribution(math.exp(low), math.exp(high), log=True)
+                return Real(path, math.exp(low), math.exp(high), log=True)
             case "int_uniform" if whole:
-                return IntDistribution(low, high)
-    except (ValueError, OverflowError) as error:
+                return Whole(path, low, high)
+            case "log_uniform_values":
+                raise SweepError(f"min and max of parameter {key!r} make no range: {low} has no logarithm")
+    except OverflowError as error:
         raise SweepError(f"min and max of parameter {key!r} make no range: {error}") from error
     raise SweepError(f"min and max of parameter {key!r} must be whole numbers for int_uniform, not {low} and {high}")
 
@@ -199,13 +190,3 @@ def number(value: Any) -> Any:
         return {key: number(entry) for key, entry in value.items()}
     exponential = isinstance(value, str) and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+", value)
     return float(value) if exponential else value
-
-
-def choices_of(distribution: BaseDistribution) -> Sequence[Any] | None:
-    """All values of a parameter, in order; None if it is continuous."""
-    match distribution:
-        case CategoricalDistribution():
-            return distribution.choices
-        case IntDistribution():
-            return range(distribution.low, distribution.high + 1)
-    return [distribution.low] if distribution.single() else None
