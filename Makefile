@@ -53,9 +53,10 @@ bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-l
 bench-core: data  ## time the network as it is beside that of a commit: make bench-core BASE=HEAD~1
 	$(PY) benchmarks/bench.py core $(or $(BASE),HEAD)
 
-lint: .venv/.developers  ## style of modules and notebooks, no outputs in notebooks
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
+lint: .venv/.developers  ## style of modules and notebooks, direction of imports, no outputs in notebooks
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(PY) tests/kit/imports.py
+	@$(PY) tests/kit/style.py
 	@$(BIN)/nbstripout --verify --keep-id --extra-keys \
 	  "metadata.language_info metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 

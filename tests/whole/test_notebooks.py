@@ -4,10 +4,8 @@ import ast
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
-from itertools import groupby
 from pathlib import Path
 
 import nbformat
@@ -16,13 +14,14 @@ import pytest
 import yaml
 
 import fashion_mnist
+import tree
 from activations import ACTIVATIONS
 from lab.pages import site
 from lab.pages.preprocessors import TAGS
 from nn_core import NeuralNetwork, softmax
+from tree import ROOT
 
-ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = tree.notebooks()
 EVALUATION = "05_evaluation"
 SMALL_SWEEP = {
     "name": "small",
@@ -68,13 +67,6 @@ def test_there_is_a_small_run_for_each_notebook():
 
 
 @each_notebook
-def test_cells_are_sentences(path):
-    lines = [len(source.splitlines()) for source in code_cells(path)]
-    assert statistics.median(lines) <= 4
-    assert max(lines) <= 20
-
-
-@each_notebook
 def test_parameters_are_literals_with_type_and_meaning(path):
     cells = nbformat.read(path, as_version=4).cells
     [source] = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
@@ -95,25 +87,6 @@ def test_a_notebook_opens_with_its_story_and_links_to_others_that_exist(path):
         part.split(")")[0] for cell in cells if cell.cell_type == "markdown" for part in cell.source.split("](")[1:]
     }
     assert {link for link in links if link.endswith(".ipynb") and not (path.parent / link).exists()} == set()
-
-
-@each_notebook
-def test_prose_stands_between_the_code(path):
-    """Sections open with prose, four cells of code in a row are the most, and text is neither a label nor a lecture."""
-    cells = nbformat.read(path, as_version=4).cells
-    in_a_row = [len(list(group)) for kind, group in groupby(cells, key=lambda c: c.cell_type) if kind == "code"]
-    words = [len(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
-    assert max(in_a_row) <= 4
-    assert 40 <= statistics.median(words) <= 100
-    assert max(words) <= 220
-    assert all(cell.source.strip() for cell in cells)
-
-
-@each_notebook
-def test_code_that_is_shown_fits_its_page_without_scrolling(path):
-    cells = nbformat.read(path, as_version=4).cells
-    shown = [cell.source for cell in cells if "show-code" in cell.metadata.get("tags", [])]
-    assert [line for source in shown for line in source.splitlines() if len(line) > 86] == []
 
 
 @each_notebook
@@ -234,13 +207,7 @@ def test_the_check_below_notices(source):
 
 
 def test_no_module_and_no_other_notebook_asks_for_the_test_images():
-    modules = [
-        *ROOT.glob("*.py"),
-        *(ROOT / "backends").rglob("*.py"),
-        *(ROOT / "common").rglob("*.py"),
-        *(ROOT / "lab").rglob("*.py"),
-    ]
-    modules = [path for path in modules if path.name not in ("fashion_mnist.py", "__init__.py")]
+    modules = [path for path in tree.modules() if path.stem != "fashion_mnist"]
     sources = {str(path): path.read_text(encoding="utf-8") for path in modules}
     sources |= {path.stem: "\n".join(code_cells(path)) for path in NOTEBOOKS}
     assert len(sources) == len(modules) + len(NOTEBOOKS)

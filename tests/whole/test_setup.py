@@ -22,11 +22,12 @@ from packaging.requirements import Requirement
 
 import activations
 import optimizers
+import tree
 from nn_core import NeuralNetwork
+from tree import ROOT
 
-ROOT = Path(__file__).parents[2]
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = tree.notebooks()
 
 
 def pins(lock: Path) -> dict[str, str]:
@@ -78,8 +79,8 @@ def imported(sources: Iterable[Path]) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
-    ours = {path.stem for folder in (ROOT, ROOT / "benchmarks", ROOT / "tests/kit") for path in folder.glob("*.py")}
-    ours |= {"backends", "common", "lab", "test_notebooks"}
+    ours = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in tree.modules()}
+    ours |= {path.stem for path in tree.found("benchmarks/**/*.py", "tests/**/*.py")}
     return names - set(sys.stdlib_module_names) - ours
 
 
@@ -95,17 +96,11 @@ def test_what_is_imported_is_declared():
     owners = {
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
-    modules = [
-        *ROOT.glob("*.py"),
-        *(ROOT / "backends").rglob("*.py"),
-        *(ROOT / "common").rglob("*.py"),
-        *(ROOT / "lab").rglob("*.py"),
-    ]
     for sources, declared in (
-        ([path for path in [*modules, *NOTEBOOKS] if path.stem != "compiled"], users),
-        ([ROOT / "backends" / "compiled.py"], users | optional),
-        ((ROOT / "tests").rglob("*.py"), developers),
-        ((ROOT / "benchmarks").glob("*.py"), peers),
+        ([path for path in [*tree.modules(), *NOTEBOOKS] if path.stem != "compiled"], users),
+        (tree.found("backends/compiled.py"), users | optional),
+        (tree.found("tests/**/*.py"), developers),
+        (tree.found("benchmarks/**/*.py"), peers),
     ):
         assert {name for name in imported(sources) if not owners.get(name, {name}) & declared} == set()
 
@@ -141,12 +136,11 @@ def test_make_and_conda_install_the_same_set(tmp_path):
     assert first["numpy"] == pins(LOCKS[0])["numpy"].removeprefix("==")
 
 
-def test_every_make_target_is_five_lines_or_fewer_and_on_the_menu():
-    text = (ROOT / "Makefile").read_text()
-    rules = re.findall(r"^([a-z./%$()@_0-9]+):[^=\n]*\n((?:\t.*\n)*)", text, re.MULTILINE | re.IGNORECASE)
-    assert {name: recipe.count("\n") for name, recipe in rules if recipe.count("\n") > 5} == {}
-    menu = set(re.findall(r"^([a-z]+):.*## ", text, re.MULTILINE))
-    assert {"all", "env", "data", "lab", "sweep", "evaluate", "reports", "test", "lint", "clean"} <= menu
+def test_the_menu_offers_what_the_readme_does():
+    menu = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"`?make ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert {"test", "lab", "fast", "help"} <= named <= menu
+    assert {"all", "env", "data", "sweep", "evaluate", "reports", "lint", "clean"} <= menu
 
 
 @pytest.mark.slow

@@ -1,0 +1,41 @@
+"""Whether imports go one way: `python tests/kit/imports.py`, as `make lint` runs it; the rules are in pyproject.toml.
+
+import-linter knows packages alone. So it is shown a tree in which each module at the top is one.
+"""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import tree
+
+
+def names(root: Path) -> set[str]:
+    """What can be imported from the top of the tree: modules and packages."""
+    return {path.relative_to(root).parts[0].removesuffix(".py") for path in tree.modules(root)}
+
+
+def stand_in(root: Path, folder: Path) -> None:
+    """A copy of the modules below `root`, in `folder`."""
+    for path in tree.modules(root):
+        copy = folder / (f"{path.stem}/__init__.py" if path.parent == root else path.relative_to(root))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+
+
+def check(root: Path) -> subprocess.CompletedProcess:
+    """What import-linter says of the tree below `root`; its exit code is 0 if all rules are kept."""
+    with tempfile.TemporaryDirectory() as folder:
+        stand_in(root, Path(folder))
+        program = Path(sysconfig.get_path("scripts")) / "lint-imports"
+        command = [program, "--no-cache", "--no-logo", root / "pyproject.toml"]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+if __name__ == "__main__":
+    found = check(tree.ROOT)
+    print((found.stdout if found.returncode else found.stdout.strip().splitlines()[-1]) + found.stderr)
+    sys.exit(found.returncode)

@@ -1,0 +1,54 @@
+"""How notebooks and the Makefile read: `python tests/kit/style.py`, as `make lint` runs it, names a broken rule."""
+
+import re
+import statistics
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+import nbformat
+
+import tree
+
+WIDTH = 86  # characters of code that a page shows without scrolling
+
+
+def notebook(path: Path) -> Iterator[str]:
+    """Cells are sentences, and prose stands between them: it is neither a label nor a lecture."""
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    lines = [len(cell.source.splitlines()) for cell in code]
+    words = [len(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
+    in_a_row = [len(list(some)) for kind, some in groupby(cells, key=lambda cell: cell.cell_type) if kind == "code"]
+    shown = "\n".join(cell.source for cell in code if "show-code" in cell.metadata.get("tags", []))
+    widest = max(map(len, shown.splitlines()), default=0)
+    rules = {
+        "a cell of code has a median of 4 lines or fewer": statistics.median(lines) <= 4,
+        "no cell of code has more than 20 lines": max(lines) <= 20,
+        "no more than 4 cells of code stand in a row": max(in_a_row) <= 4,
+        "a cell of text has a median of 40 to 100 words": 40 <= statistics.median(words) <= 100,
+        "no cell of text has more than 220 words": max(words) <= 220,
+        "no cell is empty": all(cell.source.strip() for cell in cells),
+        f"no line of shown code has more than {WIDTH} characters": widest <= WIDTH,
+    }
+    return (rule for rule, kept in rules.items() if not kept)
+
+
+def makefile(path: Path) -> Iterator[str]:
+    """A target is five lines or fewer."""
+    text = path.read_text(encoding="utf-8")
+    rules = re.findall(r"^([a-z./%$()@_0-9]+):[^=\n]*\n((?:\t.*\n)*)", text, re.MULTILINE | re.IGNORECASE)
+    return (f"{name} has 5 lines or fewer" for name, recipe in rules if recipe.count("\n") > 5)
+
+
+def broken(root: Path) -> list[str]:
+    """What breaks a rule below `root`, a sentence each."""
+    checks = dict.fromkeys(tree.notebooks(root), notebook) | {root / "Makefile": makefile}
+    return [f"{path.relative_to(root)}: {rule}: not here" for path, check in checks.items() for rule in check(path)]
+
+
+if __name__ == "__main__":
+    found = broken(tree.ROOT)
+    print("\n".join(found) or "Notebooks and Makefile read as they should.")
+    sys.exit(bool(found))

@@ -1,0 +1,72 @@
+"""Imports go one way, and a wrong one makes `make lint` fail."""
+
+import re
+import shutil
+import tomllib
+
+import pytest
+
+import imports
+import tree
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of all that can be imported, and of the rules."""
+    for path in [*tree.modules(), tree.ROOT / "pyproject.toml"]:
+        copy = tmp_path / path.relative_to(tree.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    return tmp_path
+
+
+def test_as_they_are_they_keep_the_rules(copied):
+    found = imports.check(copied)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "wrong"),
+    [
+        ("lab/tracking/upload.py", "from lab.execution import lean"),
+        ("lab/evaluation/scores.py", "import lab.search"),
+        ("lab/pages/figures.py", "from lab.evaluation import scores"),
+        ("lab/execution/lean.py", "def later():\n    import lab.pages"),
+        ("nn_core.py", "from lab import tracking"),
+        ("activations.py", "from backends import plain"),
+        ("backends/plain.py", "import nn_core"),
+        ("common/files.py", "import fashion_mnist"),
+        ("lab/search/stopping.py", "import sweep"),
+    ],
+)
+def test_a_wrong_import_is_named(copied, module, wrong):
+    with open(copied / module, "a", encoding="utf-8") as file:
+        file.write(f"\n\n{wrong}\n")
+    found = imports.check(copied)
+    assert found.returncode == 1, found.stdout + found.stderr
+    imported = re.search(r"(?:from|import) (\S+)", wrong)[1]
+    assert f"{module.removesuffix('.py').replace('/', '.')} -> {imported}" in found.stdout
+
+
+def test_a_new_room_of_the_lab_needs_its_place(copied):
+    (copied / "lab" / "cellar").mkdir()
+    (copied / "lab" / "cellar" / "__init__.py").touch()
+    found = imports.check(copied)
+    assert found.returncode == 1
+    assert "lab.cellar" in found.stdout
+
+
+def test_an_exception_that_nothing_needs_any_more_is_an_error(copied):
+    rules = (copied / "pyproject.toml").read_text(encoding="utf-8")
+    rules = re.sub(r"ignore_imports = \[[^]]*\]", "", rules) + 'ignore_imports = ["lab.tracking -> lab.pages"]\n'
+    (copied / "pyproject.toml").write_text(rules, encoding="utf-8")
+    found = imports.check(copied)
+    assert found.returncode == 1
+    assert "No matches for ignored import lab.tracking -> lab.pages" in found.stdout + found.stderr
+
+
+def test_nothing_at_the_top_is_left_out():
+    rules = tomllib.loads((tree.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = " ".join(next(contract["layers"] for contract in rules["contracts"] if contract["id"] == "house"))
+    assert imports.names(tree.ROOT) == set(rules["root_packages"])
+    assert imports.names(tree.ROOT) <= set(re.findall(r"\w+", layers))
