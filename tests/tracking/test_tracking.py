@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import typing
 from pathlib import Path
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab import tracking
+from lab.tracking import verdicts
 
 EPOCH = {"epoch": 1, "loss": 0.5, "accuracy": 0.8, "validationloss": 0.6, "validationaccuracy": 0.7, "seconds": 1.5}
 CONFIG = {"layers": 3, "num_hidden_neurons": 128, "activation": "tanh", "learning_rate": 1e-4, "max_epochs": 2}
@@ -150,11 +152,14 @@ def test_each_epoch_prints_a_line(tmp_path, capsys):
 
 def test_the_time_left_of_a_training_that_goes_on_is_that_of_the_epochs_left(tmp_path, capsys, monkeypatch):
     now = 100
-    monkeypatch.setattr(tracking.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     run = tracking.Run(CONFIG | {"max_epochs": 10}, tmp_path)
-    now = 120
+    now = 120  # after a slow start
     run.log(EPOCH | {"epoch": 7})
-    assert capsys.readouterr().out == "epoch 7/10 · loss 0.5000 · validation accuracy 0.7000 · 1.5 s · 60 s left\n"
+    assert capsys.readouterr().out == "epoch 7/10 · loss 0.5000 · validation accuracy 0.7000 · 1.5 s · 4.5 s left\n"
+    now = 122  # with half a second for a drawing
+    run.log(EPOCH | {"epoch": 8})
+    assert capsys.readouterr().out == "epoch 8/10 · loss 0.5000 · validation accuracy 0.7000 · 1.5 s · 4.0 s left\n"
 
 
 @pytest.mark.parametrize(
@@ -229,6 +234,75 @@ def test_patience_needs_validation(tmp_path):
         tracking.start(CONFIG, tmp_path, patience=2) as run,
     ):
         run.log({"epoch": 1, "loss": 0.5, "accuracy": 0.8, "seconds": 1.0})
+
+
+def test_where_nobody_asked_a_verdict_stops_nothing(tmp_path):
+    with tracking.start(CONFIG | {"max_epochs": 9}, tmp_path) as run:
+        verdicts.tell(tmp_path, 1, stop=True)
+        run.log(EPOCH)
+        assert not run.should_stop
+
+
+def test_at_a_band_a_run_waits_for_the_verdict_on_its_epoch(tmp_path):
+    """The starter sees the epoch on record, and answers; an earlier verdict is not taken for it."""
+    verdicts.ask(tmp_path, [2])
+    watched = []
+
+    def answer():
+        while not watched:
+            history = record(tmp_path).get("history", []) if (tmp_path / "record.json").exists() else []
+            watched.extend(history[1:2])
+        verdicts.tell(tmp_path, 2, stop=True)
+
+    starter = threading.Thread(target=answer)
+    starter.start()
+    with tracking.start(CONFIG | {"max_epochs": 9}, tmp_path) as run:
+        run.log(EPOCH)
+        assert not run.should_stop
+        verdicts.tell(tmp_path, 1, stop=False)
+        run.log(EPOCH | {"epoch": 2})
+        assert run.should_stop
+    starter.join()
+    assert watched == [EPOCH | {"epoch": 2}]
+    assert record(tmp_path)["status"] == "stopped"
+
+
+def test_between_bands_a_verdict_counts_once_it_is_there(tmp_path):
+    verdicts.ask(tmp_path, [5])
+    with tracking.start(CONFIG | {"max_epochs": 9}, tmp_path) as run:
+        run.log(EPOCH)
+        assert not run.should_stop
+        verdicts.tell(tmp_path, 1, stop=True)  # late
+        run.log(EPOCH | {"epoch": 2})
+        assert run.should_stop
+
+
+def test_without_a_verdict_a_run_says_so_and_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(verdicts, "PATIENCE", 0.05)
+    verdicts.ask(tmp_path, [1])
+    verdicts.tell(tmp_path, 1, stop=True)  # on an earlier attempt at this run
+    with tracking.start(CONFIG | {"max_epochs": 9}, tmp_path) as run:
+        run.log(EPOCH)
+        assert not run.should_stop
+    assert "No verdict on epoch 1 came within 0.05 s: this run goes on." in capsys.readouterr().out
+    assert record(tmp_path)["status"] == "finished"
+
+
+def test_the_last_epoch_ends_by_itself(tmp_path):
+    verdicts.ask(tmp_path, [2])
+    with tracking.start(CONFIG, tmp_path) as run:  # of two epochs
+        verdicts.tell(tmp_path, 2, stop=True)
+        run.log(EPOCH | {"epoch": 2})
+    assert record(tmp_path)["status"] == "finished"
+
+
+def test_a_run_that_is_not_asked_any_more_forgets_what_it_was_asked(tmp_path):
+    verdicts.ask(tmp_path, [1])
+    verdicts.ask(tmp_path, [])
+    verdicts.tell(tmp_path, 1, stop=True)
+    with tracking.start(CONFIG | {"max_epochs": 9}, tmp_path) as run:
+        run.log(EPOCH)
+        assert not run.should_stop
 
 
 # --- W&B ---
@@ -363,6 +437,7 @@ def test_the_modes_are_those_of_wandb():
 USE = """
 import sys
 from lab import tracking
+from lab.tracking import verdicts
 with tracking.start({"layers": 1}, sys.argv[1]) as run:
     run.log({"epoch": 1, "loss": 0.5, "seconds": 0.1})
 print("wandb" in sys.modules)

@@ -243,9 +243,10 @@ TRAIN = """
 import sys
 import fashion_mnist
 from lab import tracking
+from lab.tracking import client
 from nn_core import NeuralNetwork
 
-tracking.FINISH = 3
+client.FINISH = 3
 images, labels = fashion_mnist.load().train
 train, validation = fashion_mnist.split(fashion_mnist.Split(images[:1000], labels[:1000]), seed=0, fraction=0.1)
 config = dict(layers=1, num_hidden_neurons=8, max_epochs=4)

@@ -1,0 +1,55 @@
+"""Where runs are kept, and what they are called: by their configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ABBREVIATIONS = {
+    "layers": "hl",
+    "num_hidden_neurons": "hn",
+    "batch_size": "bs",
+    "activation": "ac",
+    "initializer": "in",
+    "optimizer": "op",
+    "learning_rate": "lr",
+    "weight_decay": "wd",
+    "max_epochs": "ep",
+    "loss": "lo",
+    "seed": "se",
+}
+HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part of a configuration
+USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
+
+
+def runs_root() -> Path:
+    """The folder of all runs: the environment variable FASHION_RUNS, or runs/ in the repository."""
+    return Path(os.environ.get("FASHION_RUNS") or REPOSITORY / "runs").resolve()
+
+
+def run_name(config: Mapping[str, Any]) -> str:
+    """A readable name, safe as a file name: equal for equal configurations (ADAM is adam, 0 is 0.0), else different."""
+    config = flat(config)
+    keys = [*ABBREVIATIONS, *sorted(config.keys() - ABBREVIATIONS.keys() - HOUSEKEEPING)]
+    shown = [key for key in keys if config.get(key) is not None and config[key] != USUAL.get(key)]
+    return "_".join(f"{ABBREVIATIONS.get(key, key)}_{_text(config[key])}" for key in shown)
+
+
+def flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """The entries of nested dictionaries by `outer.inner`."""
+    entries: dict[str, Any] = {}
+    for key, value in config.items():
+        entries |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return entries
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str | bool):
+        return quote(str(value).casefold(), safe="")
+    if isinstance(value, int | float):
+        return str(int(value)) if float(value).is_integer() else float.__repr__(float(value))
+    return quote(str(value), safe="")

@@ -1,0 +1,35 @@
+"""The record of a run, record.json: what it was asked for, and what has come of it, epoch by epoch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from common.files import read_json
+
+Record = dict[str, Any]  # what record.json holds
+RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
+ENDED = ("finished", "diverged", "stopped")  # a run that ended so has its result
+
+
+def record_of(folder: Path) -> Record:
+    """The record of a run; an empty one where there is none, or none that is whole."""
+    record = read_json(folder / "record.json")
+    return record if record.keys() >= RECORD_KEYS else {}
+
+
+def value_of(record: Record, metric: str) -> float | None:
+    """The metric of a finished run after its last epoch; None where there is none."""
+    return record["history"][-1].get(metric) if record["status"] == "finished" and record["history"] else None
+
+
+def make_way(folder: Path) -> None:
+    """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ended = read_json(folder / "record.json").get("status") in ENDED
+    for name in ("weights.npz", "record.json"):  # the record last: it says that there is something to keep
+        path, previous = folder / name, folder / f"previous_{name}"
+        (previous if ended else path).unlink(missing_ok=True)
+        if path.exists():
+            os.replace(path, previous)

@@ -1,0 +1,167 @@
+"""A run under way: its record is written after each epoch, W&B hears of it, and it may be told to end early."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from common.files import write_json
+from common.words import duration
+from lab.tracking.client import Mirror, check_mode
+from lab.tracking.names import run_name, runs_root
+from lab.tracking.provenance import commit, threads, versions
+from lab.tracking.record import make_way
+from lab.tracking.verdicts import verdicts
+
+
+class Run:
+    """A run under way: what it is (`config`, `name`, `folder`) and what has come of it (`status`, `history`, `error`).
+
+    `status` is running, then finished, stopped (early, by its sweep), diverged, failed or interrupted; `history` holds
+    one dictionary an epoch, as `NeuralNetwork.train` yields them.
+    """
+
+    def __init__(self, config: Mapping[str, Any], folder: str | Path = "", patience: int | None = None) -> None:
+        self.config = dict(config)
+        self.name = run_name(config)
+        self.folder = Path(folder or runs_root() / "single" / self.name).resolve()
+        self.patience = patience
+        self.status = "running"
+        self.error: str | None = None
+        self.history: list[dict[str, Any]] = []
+        self.stopped = False  # its sweep has no more use for it
+        self._stops: Callable[[int], bool] = verdicts(self.folder)
+        self._mirror: Mirror | None = None  # on W&B
+        self._clock = time.monotonic()
+        self._first = self._clock  # when the first epoch was logged
+        self._fixed = {
+            "started": _now(),
+            "versions": versions(),
+            "commit": commit(),
+            "threads": threads(),
+            "fingerprint": os.environ.get("FASHION_FINGERPRINT"),  # sweep.py's mark of the code that runs
+            "noted": [],  # which of these entries `note` has added
+        }
+        make_way(self.folder)
+        self.write()
+
+    @property
+    def wandb(self) -> Any:
+        """The W&B run, for whoever wants to log more than epochs; None where W&B keeps nothing of it."""
+        return self._mirror and self._mirror.run
+
+    def mirror(self) -> None:
+        """Keep the run on W&B too, from now on."""
+        self._mirror = Mirror(self.name, self.config, self.folder)
+
+    def log(self, epoch: Mapping[str, Any]) -> None:
+        """Record one epoch, in record.json and on W&B, and print a line on it."""
+        if self.patience is not None and "validationaccuracy" not in epoch:
+            raise ValueError("patience watches validationaccuracy: train with validation data, or leave patience out")
+        self.history.append(dict(epoch))
+        self.write()
+        if self._mirror:
+            self._mirror.log(epoch)
+        if epoch["epoch"] != self.config.get("max_epochs"):  # the last ends by itself
+            self.stopped = self._stops(epoch["epoch"])
+        print(*self._facts(), sep=" · ", flush=True)
+
+    def _facts(self) -> list[str]:
+        """What a line says of the last epoch."""
+        epoch, total = self.history[-1], self.config.get("max_epochs")
+        facts = [f"epoch {epoch['epoch']}/{total}" if total else f"epoch {epoch['epoch']}", f"loss {epoch['loss']:.4f}"]
+        if "validationaccuracy" in epoch:
+            facts.append(f"validation accuracy {epoch['validationaccuracy']:.4f}")
+        facts.append(duration(epoch["seconds"]))
+        if total:
+            facts.append(f"{duration(self._seconds_an_epoch() * max(0, total - epoch['epoch']))} left")
+        return facts
+
+    def _seconds_an_epoch(self) -> float:
+        """With what is done between two epochs, such as drawing, but not with what came before the first."""
+        if len(self.history) == 1:
+            self._first = time.monotonic()
+            return self.history[0]["seconds"]
+        return (time.monotonic() - self._first) / (len(self.history) - 1)
+
+    def note(self, **facts: Any) -> None:
+        """Put on record, and into W&B's configuration, what is known only now, such as the threads of a network."""
+        self._fixed |= facts | {"noted": sorted({*self._fixed["noted"], *facts})}
+        self.write()
+        if self._mirror:
+            self._mirror.note(facts)
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the sweep stops this run early, or the validation accuracy has not risen for `patience` epochs."""
+        if self.stopped:
+            return True
+        if self.patience is None or not self.history:
+            return False
+        accuracies = [epoch["validationaccuracy"] for epoch in self.history]
+        return len(accuracies) - 1 - accuracies.index(max(accuracies)) >= self.patience
+
+    def save(self, net: Any) -> Path:
+        """Save the network's weights as weights.npz beside the record, whole or not at all; return the path."""
+        path = self.folder / "weights.npz"
+        net.save(path)
+        return path
+
+    def write(self) -> None:
+        """Bring record.json up to date."""
+        record = {
+            "name": self.name,
+            "status": self.status,
+            "error": self.error,
+            "config": self.config,
+            "history": self.history,
+            "seconds": time.monotonic() - self._clock,
+            **self._fixed,
+            "finished": None if self.status == "running" else _now(),
+        }
+        write_json(self.folder / "record.json", record)
+
+    def end(self, status: str, error: str | None = None) -> None:
+        """Record how the run has ended, and tell W&B, which may take its time over the network."""
+        self.status, self.error = status, error
+        self.write()
+        if self._mirror:
+            self._mirror.end(status)
+
+
+@contextmanager
+def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int | None = None) -> Iterator[Run]:
+    """Keep a run on record in `folder` (empty: runs/single/<run name>) and on W&B.
+
+    A FloatingPointError ends the run as `diverged` and is swallowed, with its sentence printed; any other exception
+    is recorded, as `failed` or `interrupted`, and goes on. With `patience`, `run.should_stop` turns true once the
+    validation accuracy has not risen for so many epochs. Raises ValueError for a WANDB_MODE that W&B does not have.
+    """
+    check_mode()
+    run = Run(config, folder, patience)
+    try:
+        run.mirror()
+        if os.environ.get("FASHION_STOPPING"):  # until the driver answers by files
+            from lab.search import stopping
+
+            stops = stopping.watch()
+            run._stops = lambda epoch: stops(run.history[-1])
+        yield run
+    except FloatingPointError as error:
+        print(error, flush=True)
+        run.end("diverged", str(error))
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        run.end("interrupted" if interrupted else "failed", f"{type(error).__name__}: {error}")
+        raise
+    else:
+        run.end("stopped" if run.stopped else "finished")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
