@@ -18,6 +18,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lab.execution import lean  # noqa: F401
+from lab.execution.notebook import read, without_figures
 
 QUICK = {"request_save_on_cell_execute": False}  # a notebook saved once, at its end, costs a quarter of a second less
 
@@ -61,18 +62,23 @@ class Kernels:
         parameters: Mapping[str, Any],
         timeout: float | None = None,
         environment: Mapping[str, str] | None = None,
+        *,
+        figures: bool = True,
         **options: Any,
     ) -> nbformat.NotebookNode:
         """Execute a notebook with its parameters, and return it as it was executed, which is in `output` too.
 
-        `options` are further ones of papermill's. Raises ExecutionError where a cell fails or the kernel dies, and
+        Without `figures`, the cells that only show something are left out of it. `options` are further ones of
+        papermill's. Raises ExecutionError where a cell fails or the kernel dies, and
         TimeoutError, the kernel killed, where it takes longer than `timeout` seconds.
         """
         kernel = type("Kernel", (self._class,), {"own": environment or {}})
+        if not figures:
+            nbformat.write(without_figures(read(notebook)), output)
         with self._limit(timeout, kernel):
             try:
                 return papermill.execute_notebook(
-                    notebook,
+                    notebook if figures else output,
                     output,
                     dict(parameters),
                     kernel_name="python3",

@@ -26,6 +26,9 @@ TRAINING = REPOSITORY / "notebooks" / "03_train.ipynb"
 TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict")} | {"float": ("int", "float")}
 
 
+FIGURE = "figure"  # the tag of cells that only show something: a sweep's runs leave them out
+
+
 class NotebookError(ValueError):
     """A notebook that cannot be run as it is, or not with what it was given; the text is one sentence."""
 
@@ -48,6 +51,12 @@ def read(path: Path) -> nbformat.NotebookNode:
         raise NotebookError(f"the notebook {path} does not exist") from error
     except Exception as error:  # what a damaged file raises has no common base
         raise NotebookError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
+
+
+def without_figures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The notebook as a sweep runs it: without the cells that only show something."""
+    cells = [cell for cell in notebook.cells if FIGURE not in cell.metadata.get("tags", ())]
+    return nbformat.from_dict({**notebook, "cells": cells})
 
 
 def parameters(path: Path) -> dict[str, Parameter]:
@@ -82,7 +91,7 @@ class Notebook:
         found = parameters(self.path)
         if "folder" not in found:
             raise NotebookError(f"{self.path.name} has no parameter 'folder', which says where to keep a run")
-        self.plain = {"draw": False} if "draw" in found else {}  # runs by the dozen need no figures
+        self.plain = {"draw": False} if "draw" in found else {}  # another way to leave out figures
         self.types = {name: entry.kind for name, entry in found.items() if name not in HOUSEKEEPING}
         self.defaults = {name: entry.default for name, entry in found.items() if name not in HOUSEKEEPING}
         self.fingerprint = self.fingerprint_now()
@@ -159,8 +168,8 @@ def imported(sources: Iterable[str]) -> set[Path]:
 
 
 def code_of(notebook: Path) -> list[str]:
-    """The sources of a notebook's code cells."""
-    return [cell.source for cell in read(notebook).cells if cell.cell_type == "code"]
+    """The sources of a notebook's code cells, without those that only show something."""
+    return [cell.source for cell in without_figures(read(notebook)).cells if cell.cell_type == "code"]
 
 
 def digest(content: object) -> str:

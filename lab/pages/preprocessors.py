@@ -21,6 +21,7 @@ TAGS = {
     "injected-parameters",
     "hide-input",  # the page leaves its code out
     "show-code",  # its code is open when the page is
+    "figure",  # a sweep leaves it out
     "found",  # what it shows opens the page, under "What was found", and stands in its place too
 }
 INTERACTIVE = "application/vnd.fashion-mnist.interactive+json"  # what interactive.py displays, beside a picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import itertools
 import os
@@ -75,7 +76,7 @@ class Runner:
         if self._offline:
             environment["WANDB_MODE"] = "disabled"  # the driver does it for them, at a fraction of the cost
         self._kernels = Kernels(environment, folder / "kernels.log")
-        self._execute = execute or self._kernels.execute
+        self._execute = execute or functools.partial(self._kernels.execute, figures=False)
         self._stopping = False
         self._thinned: set[str] = set()
         self._lock = threading.Lock()

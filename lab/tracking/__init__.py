@@ -5,7 +5,7 @@ from lab.tracking.client import MODES, keep_offline, wandb_mode
 from lab.tracking.names import HOUSEKEEPING, REPOSITORY, flat, run_name, runs_root
 from lab.tracking.provenance import THREADS, commit
 from lab.tracking.record import ENDED, Record, make_way, record_of, value_of
-from lab.tracking.run import Run, start
+from lab.tracking.run import Run, start, unseen
 
 __all__ = [
     "ENDED",
@@ -25,6 +25,7 @@ __all__ = [
     "run_name",
     "runs_root",
     "start",
+    "unseen",
     "value_of",
     "wandb_mode",
 ]

@@ -1,9 +1,10 @@
 """Notebooks as functions: what their fingerprints cover."""
 
+import nbformat
 import pytest
 
 from lab.execution import notebook as room
-from lab.execution.notebook import TRAINING, code_of, fingerprint, imported
+from lab.execution.notebook import TRAINING, code_of, fingerprint, imported, without_figures
 from lab.tracking import REPOSITORY
 
 
@@ -26,6 +27,7 @@ def test_a_fingerprint_is_of_the_code_and_not_of_what_is_said_about_it(edit, sam
 
 def test_a_fingerprint_is_of_all_that_the_notebook_imports():
     names = {path.relative_to(REPOSITORY).as_posix() for path in imported(code_of(TRAINING))}
+    assert not any(name.startswith("lab/pages/") for name in names)  # which decide no result
     packages = [*(REPOSITORY / "backends").glob("*.py"), *(REPOSITORY / "common").glob("*.py")]
     core = {"activations.py", "optimizers.py", "nn_core.py", "fashion_mnist.py", "lab/tracking/__init__.py"}
     assert names >= core | {path.relative_to(REPOSITORY).as_posix() for path in packages}
@@ -51,4 +53,19 @@ def test_imports_are_followed_wherever_they_stand(source, names):
 def test_another_numpy_has_another_fingerprint(notebook, monkeypatch):
     before = fingerprint(notebook)
     monkeypatch.setattr(room, "version", lambda package: f"another {package}")
+    assert fingerprint(notebook) != before
+
+
+def test_cells_that_only_show_something_are_no_part_of_a_run(notebook):
+    """Nor of its fingerprint: another look at results makes no new ones."""
+    before = fingerprint(notebook)
+    book = nbformat.read(notebook, as_version=4)
+    book.cells.append(
+        nbformat.v4.new_code_cell("from lab.pages import figures", metadata={"tags": ["figure", "found"]})
+    )
+    nbformat.write(book, notebook)
+    assert fingerprint(notebook) == before
+    assert without_figures(book).cells == book.cells[:-1]
+    book.cells[-1].metadata["tags"] = ["found"]
+    nbformat.write(book, notebook)
     assert fingerprint(notebook) != before
