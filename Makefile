@@ -15,7 +15,7 @@ LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.
         --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 RUNS := $(or $(FASHION_RUNS),runs)
-CORE := activations.py optimizers.py nn_core.py fashion_mnist.py $(wildcard backends/*.py common/*.py)
+CORE := activations.py losses.py optimizers.py nn_core.py fashion_mnist.py $(wildcard backends/*.py common/*.py)
 LAB := $(wildcard lab/*.py lab/*/*.py)
 PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation 06_benchmark
 EXECUTED := $(PAGES:%=$(RUNS)/notebooks/%.ipynb)

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,14 +20,16 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+import backends
 from activations import ACTIVATIONS
-from backends.plain import LOSSES, Elementwise, ones, softmax
+from backends.memory import carver
 from common.files import whole_file
 from common.names import nearest
+from losses import LOSSES, ones, softmax
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
-HUGE_PAGES = 4 * 2**20  # bytes from which NumPy asks the system for huge pages, which spare address look-ups
+MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
 
 
 class Diverged(FloatingPointError):
@@ -69,9 +71,9 @@ class NeuralNetwork:
         seed: of the initial weights and of the order of examples. Same seed, machine, backend and threads: same bits.
         inputs, classes: the size of an example, and the number of labels.
         dtype: "float32", or "float64" to check gradients.
-        backend: "numpy", or "numba" for the compiled kernels of `kernels.py`, which has them for float32; "auto" takes
+        backend: "numpy", or "numba" for the kernels of `backends/compiled.py`, which has them for float32; "auto" takes
             them where numba is installed. Both compute the same but for rounding.
-        threads: how many BLAS uses in training; None lets `threads.py` choose, by the size of the products.
+        threads: how many BLAS uses in training; None lets `backends/threads.py` choose, by the size of the products.
         settings: the optimizer's own hyper-parameters (momentum, beta, beta1, beta2, epsilon); None is its default.
 
     Raises:
@@ -104,9 +106,14 @@ class NeuralNetwork:
         threads: int | None = None,
         **settings: float | None,
     ):
-        given = {k: v for k, v in locals().items() if k not in ("self", "settings")}
-        given |= {k: v for k, v in settings.items() if v is not None}
-        self.config = {k: _plain(v) for k, v in given.items()}
+        arguments = dict(
+            max_epochs=max_epochs, initializer=initializer, layers=layers, num_hidden_neurons=num_hidden_neurons,
+            activation=activation, learning_rate=learning_rate, weight_decay=weight_decay, optimizer=optimizer,
+            batch_size=batch_size, loss=loss, seed=seed, inputs=inputs, classes=classes, dtype=dtype, backend=backend,
+            threads=threads,
+        )  # fmt: skip
+        given = arguments | {name: value for name, value in settings.items() if value is not None}
+        self.config = {name: _plain(value) for name, value in given.items()}
         for key, least in MINIMUM.items():
             _check_integer(key, self.config[key], least)
         if threads is not None:
@@ -119,28 +126,18 @@ class NeuralNetwork:
         initialize = _choose("initializer", initializer, self.INITIALIZERS)
         initialization, self._shuffling, _ = np.random.default_rng(seed).spawn(3)  # the third splits the data
 
-        self.optimizer = self._make_optimizer(settings)
+        chosen = backends.choose(_choose("backend", backend, {name: name for name in backends.NAMES}), self._dtype)
+        self.optimizer = self._make_optimizer(settings, arguments, chosen)
         self._sizes = [inputs] + [num_hidden_neurons] * layers + [classes]
-        self.backend, elementwise = self._find_backend()
-        self._elementwise = elementwise(self._activation, self._loss, self.optimizer)
+        self._backend = chosen(self._activation, self._loss, self.optimizer)
         self._allocate()
         for W in self._weights.values():
             W[...] = initialize(*W.T.shape, initialization).T
 
-    def _find_backend(self) -> tuple[str, type[Elementwise]]:
-        """The name of the backend in use, and its class."""
-        wanted = _choose("backend", self.config["backend"], {name: name for name in ("auto", "numpy", "numba")})
-        if wanted != "numpy" and self._dtype == np.float32:
-            try:
-                from backends.compiled import (
-                    Compiled,  # here, since it is optional and takes longer to import than all the rest
-                )
-
-                return "numba", Compiled
-            except Exception as error:  # a broken installation raises almost anything
-                if wanted == "numba":
-                    raise ValueError(f"backend='numba': it cannot be imported ({error}): install numba.") from error
-        return "numpy", Elementwise
+    @property
+    def backend(self) -> str:
+        """The name of the backend in use."""
+        return self._backend.name
 
     @property
     def threads(self) -> int:
@@ -149,35 +146,26 @@ class NeuralNetwork:
 
         return self.config["threads"] or choose(self._sizes, self.config["batch_size"])
 
-    def _make_optimizer(self, settings: Mapping[str, float | None]) -> Optimizer:
+    def _make_optimizer(
+        self, settings: Mapping[str, float | None], arguments: Iterable[str], backend: type[backends.Plain]
+    ) -> Optimizer:
         kind = _choose("optimizer", self.config["optimizer"], self.OPTIMIZERS)
         names = kind.setting_names()
         known = sorted({name for any_kind in self.OPTIMIZERS.values() for name in any_kind.setting_names()})
         for name, value in settings.items():
             if name not in known or (value is not None and name not in names):
-                close = "" if name in known else _closest(name, [*names, *ARGUMENTS, *known])
+                close = "" if name in known else _closest(name, [*names, *arguments, *known])
                 raise ValueError(
                     f"{name}={value!r}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
                     f"Its settings: {', '.join(names)}."
                 )
         self._l2 = 0.0 if "weight_decay" in names else float(self.config["weight_decay"])
-        return kind(**{name: self.config[name] for name in names if name in self.config})
+        return backend.form_of(kind)(**{name: self.config[name] for name in names if name in self.config})
 
     def _allocate(self):
-        """Carve parameters, gradient and the optimizer's vectors as views from one block of memory."""
+        """Make room for parameters, gradient and what the optimizer remembers, and views of it for each layer."""
         weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(self._sizes))
-        n = weights + sum(self._sizes[1:])
-        stride = -(-n // 16) * 16  # each vector starts on a cache line
-        length = max((3 + len(self.optimizer.vectors)) * stride, HUGE_PAGES // self._dtype.itemsize)
-        block = np.empty(length + 16, self._dtype)
-        block = block[-block.ctypes.data % 64 // block.itemsize :]
-        block.fill(0)
-        free = iter(range(0, (3 + len(self.optimizer.vectors)) * stride, stride))
-
-        def carve(_=None) -> ndarray:
-            start = next(free, None)  # an optimizer may ask for more than it has named
-            return np.zeros(n, self._dtype) if start is None else block[start : start + n]
-
+        carve = carver(3 + len(self.optimizer.vectors), weights + sum(self._sizes[1:]), self._dtype)
         self._theta, self._gradient = carve(), carve()
         self._weights, self._biases = self._views(self._theta)
         dweights, dbiases = self._views(self._gradient)
@@ -218,7 +206,7 @@ class NeuralNetwork:
         a, h = [x], [x]
         for W, b, _, _ in self._layers[:-1]:
             a.append(h[-1].dot(W.T))  # (B, n_k)
-            h.append(self._elementwise.activate(a[-1], b))  # (B, n_k)
+            h.append(self._backend.activate(a[-1], b))  # (B, n_k)
         W, b, _, _ = self._layers[-1]
         h[-1].dot(W.T, out)
         out += b
@@ -230,22 +218,22 @@ class NeuralNetwork:
         Returns the loss. The L2 term is in neither.
         """
         a, h = self._forward(x, out)
-        loss, delta = self._elementwise.loss(out, y)  # delta: the loss's gradient by a_k, (B, n_k)
+        loss, delta = self._backend.loss(out, y)  # delta: the loss's gradient by a_k, (B, n_k)
         ones(len(delta), delta.dtype).dot(delta, self._layers[-1][3])
         for k in range(len(h), 0, -1):
             W, _, dW, _ = self._layers[k - 1]
             h[k - 1].T.dot(delta, dW.T)
             if k > 1:
                 delta = delta.dot(W)
-                self._elementwise.differentiate(delta, a[k - 1], h[k - 1], self._layers[k - 2][3])
+                self._backend.differentiate(delta, a[k - 1], h[k - 1], self._layers[k - 2][3])
         return loss
 
     def backpropagate(self, images: ndarray, labels: ndarray) -> float:
         """The loss of a batch, L2 term included; leaves its gradient by theta in `gradient`."""
         images, labels = self._check(images, labels)
-        x = self._elementwise.gather(images, np.arange(len(images)), np.empty(images.shape, self._dtype))
+        x = self._backend.gather(images, np.arange(len(images)), np.empty(images.shape, self._dtype))
         loss = self._backward(x, self._one_hot(labels), self._outputs(len(labels)))
-        return loss + self._elementwise.penalize(self._theta, self._gradient, self._decayed, self._l2)
+        return loss + self._backend.penalize(self._theta, self._gradient, self._decayed, self._l2)
 
     # ---- training
 
@@ -301,12 +289,12 @@ class NeuralNetwork:
         total, correct = 0.0, 0
         for start in range(0, n, rows):
             chosen = order[start : start + rows]
-            x = self._elementwise.gather(images, chosen, chunk[: len(chosen)])
+            x = self._backend.gather(images, chosen, chunk[: len(chosen)])
             y, outputs = self._one_hot(labels[chosen]), self._outputs(len(chosen))
             for b in range(0, len(chosen), size):
                 batch = slice(b, b + size)
                 loss = self._backward(x[batch], y[batch], outputs[batch])
-                loss = self._elementwise.step(self._theta, self._gradient, loss, self._decayed, self._l2)
+                loss = self._backend.step(self._theta, self._gradient, loss, self._decayed, self._l2)
                 if not math.isfinite(loss):
                     raise self._diverged(f"The loss became {loss} in step {(start + b) // size + 1}")
                 total += loss * min(size, len(chosen) - b)
@@ -362,7 +350,7 @@ class NeuralNetwork:
             x, out = images[start : start + CHUNK], outputs[start : start + CHUNK]
             self._check_finite(x)  # here, where it brings x into the cache
             if x.dtype != self._dtype:
-                x = self._elementwise.gather(x, np.arange(len(x)), chunk[: len(x)])
+                x = self._backend.gather(x, np.arange(len(x)), chunk[: len(x)])
             self._forward(x, out)
         return outputs
 
@@ -378,7 +366,7 @@ class NeuralNetwork:
         """Mean loss, L2 term included, and accuracy as a fraction, in plain numbers."""
         images, labels = self._check(images, labels)
         outputs, weights = self._infer(images), self._theta[self._decayed]
-        loss, _ = self._loss(outputs, self._one_hot(labels))
+        loss, _ = self._loss.function(outputs, self._one_hot(labels))
         correct = np.count_nonzero(outputs.argmax(axis=1) == labels)
         penalty = 0.5 * self._l2 * float(np.dot(weights, weights)) if self._l2 else 0.0
         return {"loss": loss + penalty, "accuracy": int(correct) / len(labels)}
@@ -387,13 +375,12 @@ class NeuralNetwork:
 
     def __getstate__(self) -> dict[str, Any]:
         """All that training goes on from; also what copy.deepcopy and pickle take, so that views stay views."""
-        passing = ("scratch", "decayed")  # nothing of it outlives a step
         return {
             "config": self.config,
             "epoch": self.epoch,
             "shuffling": self._shuffling.bit_generator.state,
             "theta": self._theta,
-            "optimizer": {name: value for name, value in vars(self.optimizer).items() if name not in passing},
+            "optimizer": self.optimizer.state(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -401,12 +388,10 @@ class NeuralNetwork:
         self.__init__(**state["config"] | {"backend": backend})
         self.epoch = state["epoch"]
         self._shuffling.bit_generator.state = state["shuffling"]
-        _fill(self._theta, state["theta"])
-        for name, value in state["optimizer"].items():
-            if name in self.optimizer.vectors:
-                _fill(getattr(self.optimizer, name), value)
-            else:
-                setattr(self.optimizer, name, value.copy() if isinstance(value, ndarray) else value)
+        if state["theta"].shape != self._theta.shape:  # or NumPy would repeat a shorter one
+            raise ValueError(f"{state['theta'].shape} parameters for a network of {self._theta.shape}")
+        self._theta[...] = state["theta"]
+        self.optimizer.restore(state["optimizer"])
 
     def save(self, path: str | os.PathLike) -> None:
         """Write weights, configuration, optimizer and the state of shuffling to an .npz file, whole or not at all."""
@@ -445,10 +430,6 @@ class NeuralNetwork:
         return net
 
 
-ARGUMENTS = [name for name in NeuralNetwork.__init__.__annotations__ if name != "settings"]
-MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
-
-
 # ---- checks of what is given
 
 
@@ -475,12 +456,6 @@ def _pair(name: str, data: Any) -> tuple[ndarray, ndarray]:
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise ValueError(f"{name}: expected a pair of images and labels, found {type(data).__name__}.")
     return data
-
-
-def _fill(vector: ndarray, values: ndarray) -> None:
-    if values.shape != vector.shape:  # or NumPy would repeat a shorter one
-        raise ValueError(f"{values.shape} numbers for a vector of {vector.shape}")
-    vector[...] = values
 
 
 def _check_integer(key: str, value: Any, least: int) -> None:

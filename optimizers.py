@@ -12,7 +12,7 @@ To add one, write such a class and one line in OPTIMIZERS. Vectors that it remem
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from numbers import Real
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
@@ -45,6 +45,7 @@ class Optimizer:
     """What every optimizer has: a learning rate, and room for what it remembers."""
 
     vectors: ClassVar[tuple[str, ...]] = ()  # names of the attributes, each shaped like theta, that it remembers
+    passing: ClassVar[tuple[str, ...]] = ("scratch", "decayed")  # what `prepare` sets and no step leaves anything in
 
     learning_rate: float = 1e-3
     t: int = field(default=0, init=False, repr=False)  # the number of this step, kept by the rules that need it
@@ -75,6 +76,20 @@ class Optimizer:
     def step(self, theta: ndarray, gradient: ndarray, loss: float) -> None:
         """Change theta in place, once. `gradient` is left as it is; `loss` is the one it belongs to."""
         raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Settings, t, vectors and whatever else it has set: all that its next step depends on."""
+        return {name: value for name, value in vars(self).items() if name not in self.passing}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from such a state. Raises ValueError if it is that of vectors of another length."""
+        for name, value in state.items():
+            if name not in self.vectors:
+                setattr(self, name, value.copy() if isinstance(value, ndarray) else value)
+            elif value.shape == getattr(self, name).shape:
+                getattr(self, name)[...] = value
+            else:
+                raise ValueError(f"{value.shape} numbers for a vector of {getattr(self, name).shape}")
 
 
 @dataclass
@@ -147,9 +162,6 @@ class RMSProp(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, algorithm 1): m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g²,
     θ ← θ - η m̂ / (√v̂ + ε), with m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ).
-
-    The vectors hold m / (1 - β₁) and v / (1 - β₂): those factors and the bias corrections are then numbers, in the rate
-    and in ε, and not passes over vectors.
     """
 
     vectors = ("m", "v")
@@ -159,28 +171,15 @@ class Adam(Optimizer):
     epsilon: float = 1e-8
 
     def step(self, theta, gradient, loss):
-        rate, denominator = self.accumulate(gradient)
-        np.divide(self.m, denominator, denominator)
-        denominator *= rate
-        theta -= denominator
-
-    def accumulate(self, gradient: ndarray) -> tuple[float, ndarray]:
-        """Bring t, m and v up to date. Returns c and √v + e, in `scratch`, with c and e as `count` has them."""
-        rate, epsilon = self.count()
-        s = np.multiply(gradient, gradient, self.scratch)
-        self.v *= self.beta2
-        self.v += s
-        self.m *= self.beta1
-        self.m += gradient
-        np.sqrt(self.v, s)
-        s += epsilon
-        return rate, s
-
-    def count(self) -> tuple[float, float]:
-        """Count this step. Returns c and e such that c m / (√v + e) is η m̂ / (√v̂ + ε)."""
         self.t += 1
-        scale = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
-        return self.learning_rate * (1 - self.beta1) / (1 - self.beta1**self.t) / scale, self.epsilon / scale
+        self.m[...] = self.beta1 * self.m + (1 - self.beta1) * gradient
+        self.v[...] = self.beta2 * self.v + (1 - self.beta2) * gradient**2
+        v_hat = self.v / (1 - self.beta2**self.t)
+        theta -= self.learning_rate * self.m_hat(gradient) / (np.sqrt(v_hat) + self.epsilon)
+
+    def m_hat(self, gradient: ndarray) -> ndarray:
+        """m, its bias corrected."""
+        return self.m / (1 - self.beta1**self.t)
 
 
 @dataclass
@@ -190,19 +189,9 @@ class NAdam(Adam):
     The rest is as in Adam, v̂ included. Dozat's μ may change with t; here it is β₁ throughout.
     """
 
-    vectors = ("m", "v", "lookahead")
-
-    def step(self, theta, gradient, loss):
-        rate, denominator = self.accumulate(gradient)
-        ahead = np.multiply(self.m, self.share(), self.lookahead)
-        ahead += gradient
-        ahead *= rate
-        ahead /= denominator
-        theta -= ahead
-
-    def share(self) -> float:
-        """How much m counts beside g."""
-        return self.beta1 * (1 - self.beta1**self.t) / (1 - self.beta1 ** (self.t + 1))
+    def m_hat(self, gradient):
+        ahead = self.beta1 * self.m / (1 - self.beta1 ** (self.t + 1))
+        return ahead + (1 - self.beta1) * gradient / (1 - self.beta1**self.t)
 
 
 @dataclass

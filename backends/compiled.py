@@ -1,7 +1,7 @@
 """The elementwise work of a step, compiled by numba: an optional extra, used where it is installed and never needed.
 
 Each kernel does in one pass over memory what NumPy does in several. What it computes is written to be read in
-`elementwise.py`, `activations.py` and `optimizers.py`; here is only what the usual configurations use, in float32.
+`activations.py`, `losses.py`, `optimizers.py` and `plain.py`; here is what the usual configurations use, in float32.
 Everything else, a new optimizer or activation for one, keeps its plain form.
 """
 
@@ -13,7 +13,9 @@ from numba.extending import register_jitable
 
 import activations
 import optimizers
-from backends.plain import Elementwise, cross_entropy
+from backends import folded
+from backends.plain import Plain
+from losses import cross_entropy
 
 F = np.float32
 # Sums may be reordered and products fused with sums, as vector instructions want; NaN and infinity stay what they are.
@@ -225,13 +227,15 @@ def _of_rmsprop(o, unused):
 
 
 def _of_adam(o, unused):
-    rate, epsilon = o.count()
-    return o.m, o.v, (float(o.beta1), float(o.beta2), rate, 0.0, epsilon)
+    o.t += 1
+    c, e = o.factors()
+    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c, 0.0, e)
 
 
 def _of_nadam(o, unused):
-    rate, epsilon = o.count()
-    return o.m, o.v, (float(o.beta1), float(o.beta2), rate * o.share(), rate, epsilon)
+    o.t += 1
+    c, e = o.factors()
+    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c * o.share_of_sum(), c, e)
 
 
 _with_momentum, _with_moments = _rule(_momentum), _rule(_adam)
@@ -240,13 +244,15 @@ STEPS = {  # optimizer -> its rule, and the vectors and settings that the rule t
     optimizers.Momentum: (_with_momentum, _of_momentum),
     optimizers.Nesterov: (_with_momentum, _of_nesterov),
     optimizers.RMSProp: (_rule(_rmsprop), _of_rmsprop),
-    optimizers.Adam: (_with_moments, _of_adam),
-    optimizers.NAdam: (_with_moments, _of_nadam),
+    folded.Adam: (_with_moments, _of_adam),
+    folded.NAdam: (_with_moments, _of_nadam),
 }
 
 
-class Compiled(Elementwise):
-    """As Elementwise, by kernels where there are some. An activation leaves h in the place of a."""
+class Compiled(Plain):
+    """As Plain, by kernels where there are some. An activation leaves h in the place of a."""
+
+    name = "numba"
 
     def __init__(self, activation, loss, optimizer):
         super().__init__(activation, loss, optimizer)
@@ -255,7 +261,7 @@ class Compiled(Elementwise):
             (some for function, some in PASSES.items() if usual and function is activation.function), None
         )
         self._rule, self._state = STEPS.get(type(optimizer), (None, None))
-        if loss is cross_entropy:
+        if loss.function is cross_entropy:
             self.loss = _loss
 
     def gather(self, images, rows, x):

@@ -1,61 +1,32 @@
-"""What a step does besides multiplying matrices: losses with their gradients, and passes over layers and parameters.
+"""The plain backend: what a step does besides multiplying matrices, in NumPy.
 
-All in plain NumPy. `kernels.py` has most of it compiled, behind the same class.
+It knows the notation of `nn_core.py`, which calls it. The compiled backend derives from it.
 """
 
-import functools
-from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from numpy import ndarray
 
 from activations import Activation
+from backends.folded import FOLDED
+from losses import Loss, ones
 from optimizers import Optimizer
 
 
-@functools.lru_cache(maxsize=16)
-def ones(n: int, dtype: np.dtype) -> ndarray:
-    """n ones: a product with them is the fastest sum over rows or columns."""
-    return np.ones(n, dtype)
+class Plain:
+    """The passes of a step over layers and parameters, for one activation, loss and optimizer."""
 
+    name: ClassVar[str] = "numpy"
 
-# ---- losses: a_L (B, classes), y one-hot (B, classes) -> the batch's mean loss, and its gradient by a_L
+    def __init__(self, activation: Activation, loss: Loss, optimizer: Optimizer):
+        self.activation, self.optimizer = activation, optimizer
+        self._loss = loss
 
-
-def softmax(a: ndarray) -> ndarray:
-    """exp(a) over its sum along each row. The row's maximum is taken off first, so that nothing overflows."""
-    e = np.exp(a - a.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def cross_entropy(a: ndarray, y: ndarray) -> tuple[float, ndarray]:
-    """-(1/B) Σ y · log ŷ. From a and not from ŷ, so that no logarithm of zero is ever taken."""
-    a = a - np.maximum.reduce(a, axis=1, keepdims=True)
-    e = np.exp(a)
-    total = e.dot(ones(e.shape[1], e.dtype))
-    loss = (np.add.reduce(np.log(total)) - np.vdot(a, y)) / len(a)
-    e /= total[:, np.newaxis]
-    e -= y
-    e /= len(a)
-    return float(loss), e
-
-
-def squared_error(a: ndarray, y: ndarray) -> tuple[float, ndarray]:
-    """(1/B) Σ ‖ŷ - y‖², through the Jacobian of softmax, diag(ŷ) - ŷ ŷᵀ."""
-    p = softmax(a)
-    error = p - y
-    inner = (error * p).sum(axis=1, keepdims=True)
-    return float(np.vdot(error, error)) / len(a), 2 / len(a) * p * (error - inner)
-
-
-LOSSES = {"cross_entropy": cross_entropy, "squared_error": squared_error}
-
-
-class Elementwise:
-    """The passes of a step, for one activation, loss and optimizer."""
-
-    def __init__(self, activation: Activation, loss: Callable, optimizer: Optimizer):
-        self.activation, self.loss, self.optimizer = activation, loss, optimizer
+    @staticmethod
+    def form_of(kind: type[Optimizer]) -> type[Optimizer]:
+        """The class by which this backend computes such an optimizer's steps: itself, if there is no faster one."""
+        return FOLDED.get(kind, kind)
 
     def gather(self, images: ndarray, rows: ndarray, x: ndarray) -> ndarray:
         """Copy the given rows (B,) of images (n, n_0) into x (B, n_0), uint8 pixels scaled to [0, 1]; returns x."""
@@ -68,6 +39,11 @@ class Elementwise:
         """a ← a + b for a (B, n) and b (n,), in place; returns h = g(a)."""
         a += b
         return self.activation.function(a)
+
+    def loss(self, a: ndarray, y: ndarray) -> tuple[float, ndarray]:
+        """The loss of a_L (B, classes) for the one-hot truth y, and its gradient by a_L."""
+        loss, y_hat = self._loss.function(a, y)
+        return loss, self._loss.gradient(y_hat, y)
 
     def differentiate(self, delta: ndarray, a: ndarray, h: ndarray, db: ndarray) -> None:
         """δ ← δ ∘ g'(a) for δ (B, n), in place, and the sum of its rows into db (n,)."""

@@ -34,6 +34,7 @@ from typing import Any
 
 import fashion_mnist
 from common.files import read_json, write_json
+from lab.evaluation import profiling
 from lab.tracking import THREADS, commit, duration, runs_root
 from peers import PEERS, WORKLOADS, pixels
 
@@ -41,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
-CORE = re.compile(r"(activations|losses|optimizers|elementwise|nn_core|kernels|threads)\.py|(backends|common)/.*\.py")
+CORE = re.compile(r"(?!fashion_mnist)[^/]+\.py|(backends|common)/.*\.py")  # of a commit in this layout or an older one
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -202,11 +203,8 @@ def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int,
 
 def _digest() -> str:
     """A short hash of all code that is timed: measurements of other code are not gone on with."""
-    files = [
-        *(file for file in sorted(ROOT.glob("*.py")) if CORE.fullmatch(file.name)),
-        *(file for folder in ("backends", "benchmarks") for file in sorted((ROOT / folder).glob("*.py"))),
-        ROOT / "lab" / "evaluation" / "profiling.py",
-    ]
+    folders = (ROOT, ROOT / "backends", ROOT / "common", ROOT / "benchmarks")
+    files = [*(file for folder in folders for file in sorted(folder.glob("*.py"))), Path(profiling.__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAUSE = 0.1  # seconds: threads of BLAS spin for a moment when their work is done, which the next one must not pay for
-PARTS = {  # method of `Elementwise` -> what it does
+PARTS = {  # method of a backend -> what it does
     "gather": "reading images",
     "activate": "bias and activation",
     "loss": "softmax and loss",
@@ -89,7 +89,7 @@ def breakdown(net: Any, train: tuple[np.ndarray, np.ndarray], rounds: int = 3) -
     clocks: list[dict[str, float]] = []
 
     def epoch() -> None:
-        with _clock(net._elementwise) as clock:
+        with _clock(net._backend) as clock:
             next(epochs)
         clocks.append(clock)
 
@@ -101,7 +101,7 @@ def breakdown(net: Any, train: tuple[np.ndarray, np.ndarray], rounds: int = 3) -
 
 
 @contextmanager
-def _clock(elementwise: Any) -> Iterator[dict[str, float]]:
+def _clock(backend: Any) -> Iterator[dict[str, float]]:
     """The seconds that each of the PARTS takes within a `with` block."""
     clock = dict.fromkeys(PARTS, 0.0)
 
@@ -114,7 +114,7 @@ def _clock(elementwise: Any) -> Iterator[dict[str, float]]:
 
         return wrapper
 
-    with patch.multiple(elementwise, **{name: timed(name, getattr(elementwise, name)) for name in PARTS}):
+    with patch.multiple(backend, **{name: timed(name, getattr(backend, name)) for name in PARTS}):
         yield clock
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from activations import ACTIVATIONS
-from backends.plain import LOSSES, Elementwise
+from backends.plain import Plain
+from losses import LOSSES
 from nn_core import NeuralNetwork
 from optimizers import OPTIMIZERS, Optimizer
 
@@ -29,9 +30,10 @@ SMALLEST = float(np.finfo(np.float32).tiny)  # what is smaller may become zero i
 
 def both(activation="tanh", loss="cross_entropy", optimizer="sgd", **hyper):
     """The compiled form and the plain one, each with an optimizer of its own."""
-    made = [OPTIMIZERS[optimizer](**hyper) for _ in range(2)]
-    forms = zip((kernels.Compiled, Elementwise), made, strict=True)
-    return [form(ACTIVATIONS[activation], LOSSES[loss], o) for form, o in forms]
+    return [
+        form(ACTIVATIONS[activation], LOSSES[loss], form.form_of(OPTIMIZERS[optimizer])(**hyper))
+        for form in (kernels.Compiled, Plain)
+    ]
 
 
 def layers(*more):
@@ -47,7 +49,8 @@ def layers(*more):
 @pytest.mark.parametrize("activation", ["tanh", "sigmoid", "relu"])
 def test_the_usual_activations_and_optimizers_are_compiled(activation):
     assert both(activation)[0]._passes is kernels.PASSES[ACTIVATIONS[activation].function]
-    assert {OPTIMIZERS[name] for name in ("sgd", "mgd", "nag", "rmsprop", "adam", "nadam")} == kernels.STEPS.keys()
+    usual = ("sgd", "mgd", "nag", "rmsprop", "adam", "nadam")
+    assert {kernels.Compiled.form_of(OPTIMIZERS[name]) for name in usual} == kernels.STEPS.keys()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -118,22 +121,22 @@ def test_cross_entropy_of_what_is_not_finite_is_not_finite():
 @pytest.mark.parametrize("l2", [0.0, 0.01])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_thousand_steps_beside_the_plain_form(name, l2):
-    """On the same gradients: θ, loss and gradient, L2 term included; the plain form in float64 and in float32."""
+    """On the same gradients: θ, loss and gradient, L2 term included; plain in float32, and the rule in float64."""
     rng = np.random.default_rng(3)
     start, n, weights = rng.normal(size=300), 300, slice(250)
     forms = {"compiled": np.float32, "plain": np.float32, "exact": np.float64}
     made = {}
     for form, dtype in forms.items():
-        optimizer = OPTIMIZERS[name](learning_rate=1e-3)
-        kind = kernels.Compiled if form == "compiled" else Elementwise
+        kind = kernels.Compiled if form == "compiled" else Plain
+        optimizer = (OPTIMIZERS[name] if form == "exact" else kind.form_of(OPTIMIZERS[name]))(learning_rate=1e-3)
         made[form] = kind(ACTIVATIONS["tanh"], LOSSES["cross_entropy"], optimizer), start.astype(dtype)
         optimizer.prepare(made[form][1], weights)
     for _ in range(1000):
         gradient = rng.normal(0.2, 1, n).astype(np.float32)
         found = {}
-        for form, (elementwise, theta) in made.items():
+        for form, (backend, theta) in made.items():
             g = gradient.astype(theta.dtype)
-            found[form] = elementwise.step(theta, g, 1.5, weights, l2), g
+            found[form] = backend.step(theta, g, 1.5, weights, l2), g
         assert found["compiled"][0] == pytest.approx(found["exact"][0], rel=3e-6)
         np.testing.assert_allclose(found["compiled"][1], found["exact"][1], rtol=1e-5, atol=1e-6)
     exact = made["exact"][1]
