@@ -61,10 +61,16 @@ def without_figures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def parameters(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook by name; raises NotebookError for a default that is no literal."""
-    read(path)  # which says what is wrong with it in a better sentence
+    notebook = read(path)
+    tagged = [number for number, cell in enumerate(notebook.cells, 1) if "parameters" in cell.metadata.get("tags", ())]
+    if len(tagged) > 1:
+        cells = " and ".join(map(str, tagged))
+        raise NotebookError(f"{path.name} has several cells tagged 'parameters', {cells}: only one can be set")
+    if "kernelspec" not in notebook.metadata:
+        raise NotebookError(f"{path.name} names no kernel: open it in JupyterLab, choose one, and save it")
     try:
-        entries = papermill.inspect_notebook(path)
-    except ValueError as error:  # no kernel is named, for one
+        entries = papermill.inspect_notebook(path) if tagged else {}
+    except ValueError as error:
         raise NotebookError(f"{path}: {error}") from error
     return {
         name: Parameter(entry["inferred_type_name"], _literal(path, name, entry["default"]))
@@ -89,6 +95,8 @@ class Notebook:
     def __init__(self, path: str | Path, also: Iterable[Path] = ()) -> None:
         self.path, self._also = Path(path).resolve(), tuple(also)
         found = parameters(self.path)
+        if not found:
+            raise NotebookError(f"{self.path.name} has no cell tagged 'parameters': tag the one that a sweep is to set")
         if "folder" not in found:
             raise NotebookError(f"{self.path.name} has no parameter 'folder', which says where to keep a run")
         self.plain = {"draw": False} if "draw" in found else {}  # another way to leave out figures

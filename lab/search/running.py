@@ -22,7 +22,18 @@ from common.files import write_json
 from lab.execution.executing import ExecutionError, Kernels
 from lab.execution.notebook import Config, Notebook
 from lab.search.sweepfile import GOALS, SweepError
-from lab.tracking import ENDED, THREADS, Record, duration, keep_offline, make_way, record_of, value_of, wandb_mode
+from lab.tracking import (
+    ENDED,
+    THREADS,
+    Record,
+    contradiction,
+    duration,
+    keep_offline,
+    make_way,
+    record_of,
+    value_of,
+    wandb_mode,
+)
 
 # Notebook, output, parameters, seconds that it may take, variables of the environment that its kernel needs.
 Execute = Callable[[Path, Path, Config, float, dict[str, str]], object]
@@ -147,6 +158,7 @@ class Runner:
         record = record_of(folder)
         if not error and record.get("status") not in ENDED:
             error = f"{notebook.path.name} must keep its run with tracking.start(config, folder)"
+        error = error or contradiction(params, record)
         if error:
             record = {
                 **{"name": folder.name, "config": notebook.defaults | params, "history": []},

@@ -47,6 +47,11 @@ def flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     return entries
 
 
+def same(one: object, other: object) -> bool:
+    """Whether two values of a parameter mean the same, as in a name: ADAM is adam, 0 is 0.0."""
+    return _text(one) == _text(other)
+
+
 def _text(value: object) -> str:
     if isinstance(value, str | bool):
         return quote(str(value).casefold(), safe="")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from common.files import read_json
+from lab.tracking.names import flat, same
 
 Record = dict[str, Any]  # what record.json holds
 RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
@@ -17,6 +19,16 @@ def record_of(folder: Path) -> Record:
     """The record of a run; an empty one where there is none, or none that is whole."""
     record = read_json(folder / "record.json")
     return record if record.keys() >= RECORD_KEYS else {}
+
+
+def contradiction(asked: Mapping[str, Any], record: Record) -> str | None:
+    """One sentence on the first parameter that a run was asked for and has otherwise on record; None without one."""
+    asked, said = flat(asked), flat(record["config"])
+    for name, value in asked.items():
+        if name in said and not same(value, said[name]):
+            cause = "a cell of the notebook must have changed it"
+            return f"the run was asked for {name} = {value!r}, but has {said[name]!r} on record: {cause}"
+    return None
 
 
 def value_of(record: Record, metric: str) -> float | None:

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 
 from lab.execution import notebook as room
-from lab.execution.notebook import TRAINING, code_of, fingerprint, imported, without_figures
+from lab.execution.notebook import TRAINING, Notebook, NotebookError, code_of, fingerprint, imported, without_figures
 from lab.tracking import REPOSITORY
 
 
@@ -69,3 +69,41 @@ def test_cells_that_only_show_something_are_no_part_of_a_run(notebook):
     book.cells[-1].metadata["tags"] = ["found"]
     nbformat.write(book, notebook)
     assert fingerprint(notebook) != before
+
+
+def edited(path, change):
+    book = nbformat.read(path, as_version=4)
+    change(book)
+    nbformat.write(book, path)
+    return path
+
+
+def untag(book):
+    book.cells[0].metadata["tags"] = []
+
+
+def tag_twice(book):
+    book.cells[1].metadata["tags"] = ["parameters"]
+
+
+def forget_kernel(book):
+    del book.metadata["kernelspec"]
+
+
+def lose_folder(book):
+    book.cells[0].source = book.cells[0].source.replace("folder: str", "place: str")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (untag, "03_train.ipynb has no cell tagged 'parameters': tag the one that a sweep is to set"),
+        (tag_twice, "03_train.ipynb has several cells tagged 'parameters', 1 and 2: only one can be set"),
+        (forget_kernel, "03_train.ipynb names no kernel: open it in JupyterLab, choose one, and save it"),
+        (lose_folder, "03_train.ipynb has no parameter 'folder', which says where to keep a run"),
+    ],
+)
+def test_a_notebook_that_no_sweep_can_run_is_refused_in_one_sentence(change, sentence, notebook):
+    with pytest.raises(NotebookError) as refusal:
+        Notebook(edited(notebook, change))
+    assert str(refusal.value) == sentence

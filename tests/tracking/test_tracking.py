@@ -209,6 +209,24 @@ def test_a_result_stays_until_the_next_run_has_its_own(tmp_path):
         assert previous() == second
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "name"),
+    [
+        ({"x": 1}, {"x": 3.0}, "x"),
+        ({"layers": 3, "x": "a"}, {"layers": 3, "x": "b"}, "x"),
+        ({"settings": {"beta": 1}}, {"settings": {"beta": 2, "gamma": 1}}, "settings.beta"),
+        ({"x": None}, {"x": 1}, "x"),
+        ({"x": [1, 2]}, {"x": [1, 3]}, "x"),
+        ({"x": True}, {"x": 1}, "x"),
+        ({"optimizer": "ADAM", "weight_decay": 0}, {"optimizer": "adam", "weight_decay": 0.0}, None),
+        ({"momentum": None, "x": [1, 2]}, {"x": [1, 2], "y": 1}, None),
+    ],
+)
+def test_a_record_that_says_otherwise_than_what_was_asked_is_named(asked, said, name):
+    sentence = tracking.contradiction(asked, {"config": said})
+    assert sentence is None if name is None else f"asked for {name} = " in sentence
+
+
 # --- early stopping ---
 
 
