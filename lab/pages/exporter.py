@@ -13,9 +13,9 @@ from nbconvert.exporters.templateexporter import TemplateExporter
 from nbconvert.filters import DataTypeFilter, Highlight2HTML
 
 from lab.execution.notebook import read
-from lab.pages import pictures
+from lab.pages import INTERACTIVE, pictures
 from lab.pages.markdown import Headings
-from lab.pages.preprocessors import FORMS, INTERACTIVE, STEPS
+from lab.pages.preprocessors import FORMS, STEPS
 from lab.pages.refusals import ReportError
 
 TEMPLATES = Path(__file__).with_name("templates")

@@ -1,9 +1,9 @@
-"""Every figure of the project: a function takes an ax first, draws one thing on it with title and units, returns it.
+"""Figures that are this project's own: a function takes an ax first, draws one thing on it, with title and units.
 
-A notebook calls `style()` once, then `fig, ax = plt.subplots()`, one of these functions, and `show(fig, alt=...)`.
-Titles say what is drawn; `ax.set_title` puts the finding in their place. Colours are safe for the colour-blind, and no
-class or run is told by colour alone. Shares and accuracies come in as fractions from 0 to 1, drawn in per cent.
-`Live` draws the curves of a training that is under way.
+A notebook calls `style()` once, then `fig, ax = plt.subplots()`, seaborn or one of these functions, and `show(fig,
+alt=...)`. Titles say what is drawn; `ax.set_title` puts the finding in their place. Colours are safe for the
+colour-blind, and no class or run is told by colour alone. Shares and accuracies come in as fractions from 0 to 1, drawn
+in per cent. `Live` draws the curves of a training that is under way.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from __future__ import annotations
 import io
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from IPython.display import DisplayHandle, Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,7 +27,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
-if TYPE_CHECKING:  # tables come as arguments, so a training run need not wait for the import
+from lab.pages.coordinates import METRIC, Scale, coordinates
+
+if TYPE_CHECKING:
     import pandas as pd
 
 COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow, which is too pale for lines on white
@@ -40,30 +45,14 @@ COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow,
     "#999933",  # olive
 )
 MARKERS = "osD^vPX*<>"
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 HALO = [withStroke(linewidth=3, foreground="white")]  # keeps text readable on points and lines
-METRIC = "validationaccuracy"
+LOOK = Path(__file__).with_name("figures.mplstyle")
 
 
 def style() -> None:
-    """Set matplotlib's defaults for all figures that follow."""
-    plt.rcParams.update(
-        {
-            "axes.axisbelow": True,
-            "axes.grid": True,
-            "axes.prop_cycle": plt.cycler(color=COLOURS),
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "axes.titlelocation": "left",
-            "axes.titlepad": 10,
-            "axes.titleweight": "bold",
-            "figure.constrained_layout.use": True,
-            "figure.figsize": (7, 3.6),
-            "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
-            "grid.color": "0.9",
-            "legend.frameon": False,
-        }
-    )
+    """Set seaborn's theme and this project's look for all figures that follow."""
+    look = mpl.rc_params_from_file(LOOK, use_default_template=False)
+    sns.set_theme(context="paper", style="ticks", palette=COLOURS, rc=dict(look))
 
 
 def show(fig: Figure, alt: str) -> None:
@@ -96,13 +85,14 @@ def png(fig: Figure) -> bytes:
 
 def bars(ax: Axes, values: Mapping[str, float], xlabel: str, errors: Mapping[str, float] | None = None) -> Axes:
     """A horizontal bar for each name, the first on top, with `errors` to both sides where given."""
-    whiskers = [errors[name] for name in values] if errors else None
-    ax.barh(list(values), list(values.values()), xerr=whiskers, height=0.7, ecolor="0.3", capsize=3)
+    sns.barplot(x=list(values.values()), y=list(values), color=COLOURS[0], saturation=1, width=0.7, ax=ax)
+    if errors:
+        whiskers = [errors[name] for name in values]
+        ax.errorbar(list(values.values()), range(len(values)), xerr=whiskers, fmt="none", ecolor="0.3", capsize=3)
     ax.axvline(0, color="0.3", linewidth=0.8)
-    ax.invert_yaxis()
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
-    ax.set(title="By name", xlabel=xlabel)
+    ax.set(title="By name", xlabel=xlabel, ylabel="")
     return ax
 
 
@@ -120,8 +110,8 @@ def images(
 ) -> Axes:
     """A grid of square pictures (n, side²) or (n, side, side) on one scale; `titles` name each one, `rows` each row.
 
-    White is 0 and black the highest value; with negative values (weights, differences) blue is negative, red positive.
-    `unit` is what the values are.
+    Paper is 0 and full ink the highest value; with negative values (weights, differences) blue is negative, red
+    positive. `unit` is what the values are.
     The width of the ax decides the size, so give the figure height enough: what stays empty is not shown.
     """
     pictures = np.asarray(pictures, dtype=np.float32)
@@ -142,7 +132,7 @@ def images(
 
     signed, high = pictures.min() < 0, np.abs(pictures).max()
     ax.imshow(grid, cmap="RdBu_r" if signed else "gray_r", vmin=-high if signed else 0, vmax=high)
-    scale = f"from {-high:.3g} (blue) to {high:.3g} (red)" if signed else f"from 0 (white) to {high:.3g} (black)"
+    scale = f"from {-high:.3g} (blue) to {high:.3g} (red)" if signed else f"from 0 (no ink) to {high:.3g} (full ink)"
     ax.set(title="Pictures", xlabel=f"{unit} {scale}", xticks=[])
     ax.set_yticks(header + side / 2 + height * np.arange(len(rows)), rows)
     return _frameless(ax)
@@ -155,37 +145,22 @@ def _frameless(ax: Axes) -> Axes:
     return ax
 
 
-def class_balance(ax: Axes, counts: ArrayLike, names: Sequence[str]) -> Axes:
-    """How many images each class has."""
-    bars(ax, dict(zip(names, counts, strict=True)), xlabel="number of images")
-    ax.bar_label(ax.containers[0], fmt="{:,.0f}", padding=3)
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.set_title("Images in each class")
-    return ax
-
-
-def pixel_histogram(ax: Axes, counts: ArrayLike) -> Axes:
-    """The share of the pixels that have each value; counts[v] pixels have the value v."""
-    counts = np.asarray(counts)
-    ax.stairs(100 * counts / counts.sum(), np.arange(len(counts) + 1) - 0.5, fill=True)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:g}")
-    ax.set(title="How often each pixel value occurs", xlabel="pixel value", ylabel="pixels (%), logarithmic")
-    return ax
-
-
 def scatter(ax: Axes, points: ArrayLike, labels: ArrayLike, names: Sequence[str]) -> Axes:
     """Points (n, 2) in the colour and marker of their class, which is named at its median and in the legend."""
     points, labels = np.asarray(points), np.asarray(labels)
-    for k, name in enumerate(names):
-        look = {"color": COLOURS[k], "marker": MARKERS[k], "s": 14, "linewidths": 0, "alpha": 0.6}
-        ax.scatter(*points[labels == k].T, label=name, **look)
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
-    for handle in legend.legend_handles:
-        handle.set_alpha(1)
+    called = np.asarray(names)[labels]
+    looks = {"palette": COLOURS[: len(names)], "markers": list(MARKERS[: len(names)]), "hue_order": list(names)}
+    looks |= {"style_order": list(names), "s": 16, "linewidth": 0, "alpha": 0.6}
+    sns.scatterplot(x=points[:, 0], y=points[:, 1], hue=called, style=called, ax=ax, **looks)
+    sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), markerscale=1.5, title=None)
     ax.set(title="Two-dimensional projection", xlabel="first component", ylabel="second component")
+    _name_groups(ax, points, labels, names)
+    return ax
 
-    placed: list[tuple[float, float]] = []  # from the top down, each name is moved below those it would cover
+
+def _name_groups(ax: Axes, points: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
+    """Each name at the median of its points; from the top down, it is moved below those that it would cover."""
+    placed: list[tuple[float, float]] = []
     width, height = 0.16 * np.ptp(points[:, 0]), 0.045 * np.ptp(points[:, 1])
     medians = {name: np.median(points[labels == k], axis=0) for k, name in enumerate(names) if (labels == k).any()}
     for name, (x, y) in sorted(medians.items(), key=lambda item: -item[1][1]):
@@ -193,19 +168,9 @@ def scatter(ax: Axes, points: ArrayLike, labels: ArrayLike, names: Sequence[str]
             y -= height / 4
         placed.append((x, y))
         ax.text(x, y, name, ha="center", va="center", weight="bold", path_effects=HALO)
-    return ax
 
 
 # --- The model and its training ---
-
-
-def activation(ax: Axes, x: ArrayLike, y: ArrayLike, dy: ArrayLike, name: str) -> Axes:
-    """An activation y = g(x) and its gradient dy = g'(x)."""
-    ax.plot(x, y, linewidth=2, label="g")
-    ax.plot(x, dy, linewidth=2, linestyle="--", label="g′, its gradient")
-    ax.legend()
-    ax.set(title=name, xlabel="pre-activation", ylabel="g and g′")
-    return ax
 
 
 def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss") -> Axes:
@@ -251,13 +216,11 @@ class Live:
 def epoch_times(ax: Axes, history: Sequence[Mapping[str, float]]) -> Axes:
     """The seconds that each epoch took, and their median, which the title says."""
     seconds = [record["seconds"] for record in history]
-    ax.bar([record["epoch"] for record in history], seconds, width=0.7)
-    median = np.median(seconds)
-    ax.axhline(median, linestyle="--", color=COLOURS[3], label="median")
+    sns.barplot(x=[record["epoch"] for record in history], y=seconds, color=COLOURS[0], saturation=1, ax=ax)
+    ax.axhline(np.median(seconds), linestyle="--", color=COLOURS[3], label="median")
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     ax.grid(False, axis="x")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(title=f"An epoch takes {median:.2g} s", xlabel="epoch", ylabel="time (s)")
+    ax.set(title=f"An epoch takes {np.median(seconds):.2g} s", xlabel="epoch", ylabel="time (s)")
     return ax
 
 
@@ -277,116 +240,52 @@ def descent(ax: Axes, grid: ArrayLike, heights: ArrayLike, path: ArrayLike, name
     return ax
 
 
-def lines(ax: Axes, x: ArrayLike, series: Mapping[str, ArrayLike], marker: str = "") -> Axes:
-    """One line a name, its values over x, told apart by colour and dashes."""
-    for k, (name, values) in enumerate(series.items()):
-        look = {"color": COLOURS[k % len(COLOURS)], "linestyle": DASHES[k % len(DASHES)], "marker": marker}
-        ax.plot(x, values, linewidth=2, markersize=4 if marker == "o" else None, label=name, **look)
-    if len(series) > 4:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    else:
-        ax.legend()
-    ax.set(title="Side by side", xlabel="x", ylabel="value")
-    return ax
-
-
-def race(ax: Axes, runs: Mapping[str, Sequence[float]], highlight: Sequence[str] = ()) -> Axes:
-    """One line a run, its values at 1, 2, ...; the legend lists the runs from the highest end to the lowest.
-
-    Where some runs are to `highlight`, the others are thin and grey.
-    """
-    coloured = list(highlight or runs)
-    for k, (name, values) in enumerate(runs.items()):
-        look = {"color": "0.7", "linewidth": 1}
-        if name in coloured:
-            look = {"color": COLOURS[coloured.index(name) % len(COLOURS)], "linewidth": 2}
-        ax.plot(np.arange(1, len(values) + 1), values, linestyle=DASHES[k % len(DASHES)], label=name, **look)
-    lines = sorted(ax.get_lines(), key=lambda line: -np.append(np.inf, line.get_ydata())[-1])  # empty: on top
-    ax.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(title="Runs side by side", xlabel="epoch", ylabel="loss (mean over the images)")
-    return ax
-
-
 # --- Sweeps: a table has a row a run, a column a parameter, and the metric, missing where a run diverged or failed ---
 
 
-def best_so_far(ax: Axes, table: pd.DataFrame) -> Axes:
-    """Validation accuracy in the order of the runs, and the best until then.
+def best_so_far(ax: Axes, table: pd.DataFrame, metric: str = METRIC, goal: str = "maximize") -> Axes:
+    """The metric in the order of the runs, a marker for each `sweep` of the table, and the best until then.
 
-    Runs far below the median, and those without an accuracy, are marks at the foot, so that the good ones stay apart.
+    Runs far below the median, and those without the metric, are marks at the foot, so that the good ones stay apart.
     """
-    number, accuracy = np.arange(1, len(table) + 1), _accuracy(table)
-    best = np.nanmax(accuracy)
-    floor = best - 2 * (best - np.nanmedian(accuracy))
-    low = ~(accuracy >= floor)  # true for NaN too
-    ax.plot(number[~low], accuracy[~low], "o", markersize=5, alpha=0.7, label="a run")
-    ax.step(number, np.fmax.accumulate(accuracy), where="post", color=COLOURS[3], linewidth=2, label="best so far")
+    scale, number = Scale(table, metric, goal), np.arange(1, len(table) + 1)
+    low, sweeps = scale.below(), table.get("sweep")
+    sns.scatterplot(x=number, y=np.where(low, np.nan, scale.values), hue=sweeps, style=sweeps, s=45, alpha=0.8, ax=ax)
+    best = (np.fmin if goal == "minimize" else np.fmax).accumulate(scale.values)
+    ax.step(number, best, where="post", color=COLOURS[3], label="best so far")
     if low.any():
         foot = {"transform": ax.get_xaxis_transform(), "clip_on": False}  # y as a fraction of the ax
-        label = "below this scale,\ndiverged or failed"
+        label = "off this scale,\ndiverged or failed"
         ax.plot(number[low], np.zeros(low.sum()), "v", color="0.4", label=label, **foot)
-        ax.set_ylim(bottom=max(floor, 0))
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        ax.set_ylim(*sorted((scale.floor, scale.best + 0.05 * (scale.best - scale.floor))))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(title="Validation accuracy, run by run", xlabel="run, in order of start", ylabel="validation accuracy (%)")
+    ax.set(title="The metric, run by run", xlabel="run, in order of start", ylabel=f"validation {scale.name}")
     return ax
 
 
-def parallel_coordinates(ax: Axes, table: pd.DataFrame, parameters: Sequence[str]) -> Axes:
-    """A line a run through its value of every parameter to its validation accuracy, which is also its colour.
+def parallel_coordinates(
+    ax: Axes, table: pd.DataFrame, parameters: Sequence[str], metric: str = METRIC, goal: str = "maximize"
+) -> Axes:
+    """A line a run through its value of every parameter to its metric, which is also its colour.
 
-    Few or non-numeric values stand as categories in order; within one, the better a run, the higher its line. Colours
-    tell the better half of the runs apart; the others, with those that diverged or failed, are grey.
+    At each value, the better a run, the higher its line. Colours tell the better half of the runs apart; the others,
+    with those that diverged or failed, are grey.
     """
-    accuracy = np.nan_to_num(_accuracy(table), nan=0.0)
-    median, best = np.median(accuracy), accuracy.max()
-    floor = max(best - 1.4 * max(best - median, 0.1), 0)  # below the median, so that the better half is not too pale
-    order = np.argsort(accuracy, kind="stable")  # the best is drawn last
-    rank = np.argsort(order) / len(order) - 0.5
-    heights = np.empty((len(parameters) + 1, len(table)))
-    for k, parameter in enumerate(parameters):
-        heights[k], ticks, spread = _axis(table[parameter])
-        heights[k] += spread * rank
+    runs = coordinates(table, parameters, metric, goal)
+    heights = np.array([axis.heights for axis in runs.axes])
+    for k, axis in enumerate(runs.axes):
         ax.axvline(k, color="0.6", linewidth=0.8, zorder=0)
-        for label, height in ticks.items():
+        for label, height in axis.ticks:
             ax.text(k - 0.05, height, label, ha="right", va="center", fontsize="small", path_effects=HALO, zorder=3)
-    colour = plt.cm.ScalarMappable(plt.Normalize(floor, best, clip=True), "YlGnBu")
-    heights[-1] = colour.norm(accuracy)
-    for run in order:
-        good = accuracy[run] >= median
-        ax.plot(heights[:, run], color=colour.to_rgba(accuracy[run]) if good else "0.88", linewidth=1.5 if good else 1)
-    ends = ax.figure.colorbar(colour, cax=ax.inset_axes([1, 0, 0.02, 1]), format="{x:.1f}", extend="min")
-    ends.set_label("validation accuracy (%)")
-    ends.outline.set_visible(False)
-    ax.set_xticks(range(len(parameters)), [parameter.replace("_", "_\n") for parameter in parameters])
-    ax.set(xlim=(-0.6, len(parameters)), ylim=(0, 1), yticks=[])
-    ax.set_title("Each line is a run: its parameters and its validation accuracy")
-    ax.set_xlabel("parameter (at each value, better runs are higher)")
+    for run, shade in enumerate(runs.shades):
+        colour = mpl.colormaps["YlGnBu"](0.3 + 0.7 * shade) if shade > 0 else "0.88"
+        ax.plot(heights[:, run], color=colour, linewidth=1.5 if shade > 0 else 1)
+    names = [axis.name.replace("_", "_\n") for axis in runs.axes]
+    ax.set_xticks(range(len(names)), names)
+    ax.set(xlim=(-0.6, len(names) - 0.9), ylim=(-0.02, 1.02), yticks=[])
+    ax.set(title="Each line is a run", xlabel="parameter (at each value, better runs are higher)")
     return _frameless(ax)
-
-
-def _accuracy(table: pd.DataFrame) -> np.ndarray:
-    """The runs' validation accuracies in per cent, NaN where missing."""
-    accuracy = 100 * table[METRIC].to_numpy(dtype=float)
-    if np.isnan(accuracy).all():
-        raise ValueError(f"none of the {len(accuracy)} runs in the table has a {METRIC}: nothing to draw")
-    return accuracy
-
-
-def _axis(column: pd.Series) -> tuple[np.ndarray, dict[str, float], float]:
-    """The values' heights from 0 to 1 (NaN where missing), the ticks, and how far a category may be spread."""
-    numeric = column.dtype.kind in "iuf"
-    if not numeric or column.nunique() <= 8:
-        values = column.astype("category").cat
-        labels = [f"{value:g}" if numeric else str(value) for value in values.categories]
-        places = (np.arange(len(labels)) + 0.5) / len(labels)
-        return values.codes.map(dict(enumerate(places))), dict(zip(labels, places, strict=True)), 0.6 / len(labels)
-    low, high = column.min(), column.max()
-    scale, inverse = (np.log, np.exp) if low > 0 and high / low > 50 else (np.array, float)
-    start, length = scale(low), scale(high) - scale(low)
-    ticks = {f"{inverse(start + place * length):.3g}": place for place in (0.03, 0.25, 0.5, 0.75, 0.97)}
-    return (scale(column) - start) / length, ticks, 0.0
 
 
 def importance(ax: Axes, shares: Mapping[str, float], errors: Mapping[str, float] | None = None) -> Axes:
@@ -428,35 +327,28 @@ def confusion_matrix(ax: Axes, counts: ArrayLike, names: Sequence[str], order: S
     counts, names = np.asarray(counts)[np.ix_(order, order)], [names[k] for k in order]
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     errors = np.where(np.eye(len(counts), dtype=bool), np.nan, shares)
-    picture = ax.imshow(errors, cmap="Blues", vmin=0)
-    ax.set_facecolor("0.93")  # shows through the diagonal
-    for (row, column), count in np.ndenumerate(counts):
-        share, right = shares[row, column], row == column
-        dark = not right and share > 0.55 * np.nanmax(errors)
-        look = {"color": "white" if dark else "black", "weight": "bold" if right else "normal"}
-        text = f"{count:,.0f}\n{share:.0f}%" if right or share >= 0.95 else f"{count:,.0f}"
-        if count >= 0.5:  # counts may be means
-            ax.text(column, row, text, ha="center", va="center", fontsize="small", **look)
-    scale = ax.figure.colorbar(picture, ax=ax, label="errors (% of the true class)", shrink=0.8)
-    scale.outline.set_visible(False)
-    ax.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(names)), names)
+    texts = np.vectorize(_cell_text)(counts, shares, np.eye(len(counts), dtype=bool))
+    look = {
+        "cmap": "Blues",
+        "vmin": 0,
+        "square": True,
+        "cbar_kws": {"label": "errors (% of the true class)", "shrink": 0.8},
+    }
+    sns.heatmap(errors, annot=texts, fmt="", annot_kws={"fontsize": 9}, ax=ax, **look)
+    ax.set_facecolor("0.93")  # shows through the diagonal, which the heat map leaves out
+    for k, text in enumerate(texts.diagonal()):
+        ax.text(k + 0.5, k + 0.5, text, ha="center", va="center", fontsize=9, weight="bold")
+    ax.set_xticks(np.arange(len(names)) + 0.5, names, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
     ax.set(title="What is taken for what", xlabel="predicted class", ylabel="true class")
     return _frameless(ax)
 
 
-def class_scores(ax: Axes, scores: Mapping[str, ArrayLike], names: Sequence[str]) -> Axes:
-    """A row a class, a marker a score ("precision", "recall", "F1": one a class each), sorted by the last."""
-    percent = 100 * np.array(list(scores.values()), dtype=float)  # (scores, classes)
-    order, rows = np.argsort(percent[-1]), np.arange(len(names))
-    percent = percent[:, order]
-    ax.hlines(rows, percent.min(axis=0), percent.max(axis=0), color="0.75", zorder=1)
-    for k, label in enumerate(scores):
-        ax.scatter(percent[k], rows, s=45, color=COLOURS[k], marker=MARKERS[k], label=label, zorder=2)
-    ax.set_yticks(rows, [names[k] for k in order])
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    ax.set(title="Scores of each class", xlabel="score (%)", ylabel="class")
-    return ax
+def _cell_text(count: float, share: float, right: bool) -> str:
+    """A count, which may be a mean, with its share where that is not tiny; nothing where there is none."""
+    if count < 0.5:
+        return ""
+    return f"{count:,.0f}\n{share:.0f} %" if right or share >= 0.95 else f"{count:,.0f}"
 
 
 def reliability(ax: Axes, confidence: ArrayLike, accuracy: ArrayLike, counts: ArrayLike, ece: float) -> Axes:
@@ -469,7 +361,7 @@ def reliability(ax: Axes, confidence: ArrayLike, accuracy: ArrayLike, counts: Ar
     ax.plot([0, 100], [0, 100], "--", color="0.5", label="perfectly calibrated")
     ax.plot(100 * confidence[used], 100 * accuracy[used], "o-", label="the network")
     ax.legend(loc="upper left")
-    ax.set(title=f"Is the confidence deserved? ECE {100 * ece:.1f}%", ylabel="accuracy (%)", ylim=(0, 100))
+    ax.set(title=f"Is the confidence deserved? ECE {100 * ece:.1f} %", ylabel="accuracy (%)", ylim=(0, 100))
     below = ax.inset_axes([0, -0.34, 1, 0.28], sharex=ax)
     below.stairs(counts, np.linspace(0, 100, len(counts) + 1), fill=True, color="0.6")
     below.yaxis.set_major_formatter("{x:,.0f}")
@@ -478,22 +370,21 @@ def reliability(ax: Axes, confidence: ArrayLike, accuracy: ArrayLike, counts: Ar
     return ax
 
 
-def accuracies(ax: Axes, groups: Mapping[str, Sequence[float]], intervals: Mapping[str, tuple[float, float]]) -> Axes:
-    """A row a group: a dot for every seed, and below it the mean with its interval (low, high), where one is given."""
-    for row, (name, values) in enumerate(groups.items()):
-        mean, text = 100 * np.mean(values), f"{100 * np.mean(values):.2f}"
-        if name in intervals:
-            low, high = (100 * bound for bound in intervals[name])
-            text += f"  ({low:.2f} to {high:.2f})"
-            ax.hlines(row + 0.12, low, high, color=COLOURS[0], linewidth=3)
-        ax.plot(100 * np.asarray(values), [row - 0.12] * len(values), "o", color=COLOURS[1], alpha=0.8, label="a seed")
-        ax.plot(mean, row + 0.12, "D", color=COLOURS[0], label="mean, with its\n95 % interval")
-        ax.text(mean, row + 0.22, text, ha="center", va="top", fontsize="small")
-    ax.legend(handles=ax.get_lines()[:2], loc="center left", bbox_to_anchor=(1, 0.5))
+def accuracies(ax: Axes, groups: Mapping[str, Sequence[float]], interval: Callable) -> Axes:
+    """A row a group: a dot for every seed, and the mean with its `interval`, a function of values to (low, high)."""
+    rows = {"model": [name for name, values in groups.items() for _ in values]}
+    rows["accuracy"] = [100 * value for values in groups.values() for value in values]
+    estimate = {"errorbar": interval, "linestyle": "none", "marker": "D", "color": COLOURS[0], "capsize": 0.1}
+    sns.stripplot(rows, x="accuracy", y="model", color=COLOURS[1], size=7, jitter=False, label="a seed", ax=ax)
+    sns.pointplot(rows, x="accuracy", y="model", label="mean, with its 95 % interval", ax=ax, **estimate)
+    for row, values in enumerate(groups.values()):
+        low, high = interval(values)
+        text = f"{100 * np.mean(values):.2f}  ({100 * low:.2f} to {100 * high:.2f})"
+        ax.text(100 * np.mean(values), row + 0.2, text, ha="center", va="top", fontsize="small")
+    handles = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    ax.legend(handles.values(), handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     ax.margins(x=0.25)
-    ax.grid(False, axis="y")
-    ax.set_yticks(range(len(groups)), groups)
-    ax.set(title="Accuracy, seed by seed", xlabel="test accuracy (%)", ylim=(len(groups) - 0.3, -0.5))
+    ax.set(title="Accuracy, seed by seed", xlabel="test accuracy (%)", ylabel="", ylim=(len(groups) - 0.4, -0.5))
     return ax
 
 

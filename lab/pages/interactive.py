@@ -1,4 +1,4 @@
-"""Figures that answer the reader: a still picture, and what a script needs to draw one that can be worked.
+"""Interactive figures: a still picture, and what a script needs to draw one that can be worked.
 
 A notebook calls one of these in place of `figures.show`. In JupyterLab and in the reports the script turns the picture
 into the interactive form; readers without JavaScript, and printers, get the picture, with its alt text.
@@ -6,7 +6,7 @@ into the interactive form; readers without JavaScript, and printers, get the pic
 No plotting library is behind it, for none that was weighed (late 2026) does what is asked here. Plotly (4.8 MB, or 1.6
 in parts) moves and brushes axes, but names no run on hover; ECharts (1.1 MB) cannot move axes; Vega with Vega-Lite
 (0.8 MB) and D3 (0.3 MB) leave nearly all of it to be written; and none can be worked by keyboard. The script and its
-styles in templates/report/ are 16 kB, and follow the page's colours in light and dark.
+styles in templates/ are 16 kB, and follow the page's colours in light and dark.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +26,14 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from lab.pages import figures
+from lab.pages import INTERACTIVE, figures
+from lab.pages.coordinates import METRIC, Axis, coordinates
+from lab.pages.words import sure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORM = "application/vnd.fashion-mnist.interactive+json"  # as report.py knows it
 ASSETS = Path(__file__).with_name("templates")
-METRIC = "validationaccuracy"
 
 
 def show(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> None:
@@ -50,72 +49,37 @@ def show(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> None:
         f'alt="{html.escape(alt)}"><script type="application/json">{text}</script></figure>'
         f"<style>{style}</style><script>{script}</script>"
     )
-    forms = {FORM: {"kind": kind, "data": data}, "text/html": page, "image/png": png, "text/plain": alt}
+    forms = {INTERACTIVE: {"kind": kind, "data": data}, "text/html": page, "image/png": png, "text/plain": alt}
     display(forms, raw=True, metadata={"image/png": {"alt": alt, "width": width, "height": height}})
 
 
 # --- A sweep ---
 
 
-def parallel_coordinates(fig: Figure, alt: str, table: pd.DataFrame, parameters: Sequence[str]) -> None:
+def parallel_coordinates(
+    fig: Figure,
+    alt: str,
+    table: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = METRIC,
+    goal: str = "maximize",
+) -> None:
     """Show `fig`, and a line a run through its parameters, whose axes can be brushed and moved.
 
-    The table has a row a run: its `name`, the `parameters`, and its validation accuracy, missing where it diverged.
+    The table has a row a run: its `name`, the `parameters`, and the metric, missing where it diverged.
     """
-    table = table.sort_values(METRIC, na_position="first", kind="stable")  # the best is drawn last
-    accuracy = 100 * table[METRIC].to_numpy(dtype=float)
-    rank = np.arange(len(table)) / len(table) - 0.5
-    axes = [_axis(name, table[name], rank) for name in parameters] + [_accuracy_axis(accuracy)]
-    median, best = np.nanmedian(accuracy), np.nanmax(accuracy)
-    shades = np.clip(np.nan_to_num((accuracy - median) / max(best - median, 1e-9)), 0, 1)
-    values = ["no accuracy" if math.isnan(value) else f"{value:.2f} %" for value in accuracy]
+    found = coordinates(table, parameters, metric, goal)
+    names = table["name"].iloc[found.order].astype(str)
     runs = [
-        {"name": str(name), "value": value, "shade": round(float(shade), 3)}
-        for name, value, shade in zip(table["name"], values, shades, strict=True)
+        {"name": name, "value": value, "shade": round(float(shade), 3)}
+        for name, value, shade in zip(names, found.values, found.shades, strict=True)
     ]
-    show(fig, alt, "parallel", {"axes": axes, "runs": runs})
+    show(fig, alt, "parallel", {"axes": [_described(axis) for axis in found.axes], "runs": runs})
 
 
-def _axis(name: str, column: pd.Series, rank: np.ndarray) -> dict[str, Any]:
-    """Heights from 0 to 1 of all runs, ticks, and the parts that the keyboard chooses: [low, high, what it holds].
-
-    Few or non-numeric values are categories in order; within one, the better a run, the higher it passes.
-    """
-    numeric = column.dtype.kind in "iuf"
-    texts = [f"{value:g}" if numeric else str(value) for value in column]
-    if not numeric or column.nunique() <= 8:
-        values = column.astype("category").cat
-        labels = [f"{value:g}" if numeric else str(value) for value in values.categories]
-        share = 1 / len(labels)
-        heights = np.where(values.codes < 0, np.nan, (values.codes + 0.5 + 0.6 * rank) * share)
-        ticks = [[label, (k + 0.5) * share] for k, label in enumerate(labels)]
-        parts = [[k * share, (k + 1) * share, label] for k, label in enumerate(labels)]
-        return _described(name, heights, texts, ticks, parts)
-    low, high = column.min(), column.max()
-    scale, back = (np.log, np.exp) if low > 0 and high / low > 50 else (np.array, float)
-    heights = (scale(column) - scale(low)) / (scale(high) - scale(low))
-    ticks = [[f"{back(scale(low) + place * (scale(high) - scale(low))):.3g}", place] for place in np.linspace(0, 1, 5)]
-    return _described(name, np.asarray(heights), texts, ticks, _quarters(ticks))
-
-
-def _accuracy_axis(accuracy: np.ndarray) -> dict[str, Any]:
-    """The last axis; what is far below the median, or missing, passes at its foot."""
-    median, best = np.nanmedian(accuracy), np.nanmax(accuracy)
-    floor = max(best - 2 * max(best - median, 0.1), 0)
-    heights = np.clip(np.nan_to_num((accuracy - floor) / (best - floor)), 0, 1)
-    ticks = [[f"{floor + place * (best - floor):.1f}", place] for place in np.linspace(0, 1, 5)]
-    if np.nanmin(accuracy) < floor:
-        ticks[0][0] = f"≤ {ticks[0][0]}"
-    return _described("accuracy (%)", heights, [f"{value:.2f}" for value in accuracy], ticks, _quarters(ticks))
-
-
-def _quarters(ticks: list[list]) -> list[list]:
-    return [[a, b, f"{low} to {high}"] for (low, a), (high, b) in pairwise(ticks)]
-
-
-def _described(name: str, heights: np.ndarray, texts: list[str], ticks: list, parts: list) -> dict[str, Any]:
-    places = [None if math.isnan(height) else round(float(height), 4) for height in heights]
-    return {"name": name, "places": places, "texts": texts, "ticks": ticks, "parts": parts}
+def _described(axis: Axis) -> dict[str, Any]:
+    places = [None if math.isnan(height) else round(float(height), 4) for height in axis.heights]
+    return axis._asdict() | {"heights": places}
 
 
 # --- A confusion matrix ---
@@ -147,7 +111,7 @@ def confusion(
         found = np.flatnonzero((labels == true) & (said == guess))
         found = found[np.argsort(-confidence[found], kind="stable")[:most]]
         row, column = order.index(true), order.index(guess)
-        texts = [f"{confidence[i]:.0%} sure" for i in found]
+        texts = [f"{sure(confidence[i])} sure" for i in found]
         cells.append({"row": row, "column": column, "first": len(chosen), "texts": texts})
         chosen.extend(found)
     atlas, side = _atlas(np.asarray(images)[chosen])

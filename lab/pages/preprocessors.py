@@ -12,7 +12,7 @@ from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, Preprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
-from lab.pages import markdown, pictures
+from lab.pages import INTERACTIVE, markdown, pictures
 from lab.pages.markup import tidy
 from lab.pages.refusals import ReportError
 
@@ -24,7 +24,6 @@ TAGS = {
     "figure",  # a sweep leaves it out
     "found",  # what it shows opens the page, under "What was found", and stands in its place too
 }
-INTERACTIVE = "application/vnd.fashion-mnist.interactive+json"  # what interactive.py displays, beside a picture
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar, say, dead without its kernel
 PICTURES = (pictures.SVG, "image/png", "image/jpeg")
 FORMS = ("text/html", "text/markdown", "text/latex", *PICTURES, "text/plain")  # the first that an output has is shown

@@ -23,7 +23,7 @@ from lab.execution.notebook import parameters, read
 from lab.pages.refusals import ReportError
 from lab.tracking import REPOSITORY, THREADS, commit, runs_root
 
-PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "wandb")  # whose versions a page states
+PACKAGES = ("matplotlib", "numpy", "optuna", "pandas", "papermill", "seaborn", "wandb")  # whose versions a page states
 
 
 def run(notebook: Path, given: Mapping[str, Any]) -> Path:
@@ -38,34 +38,47 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
         near = nearest(name, defaults)
         hint = f"did you mean {near}?" if near else f"it has {', '.join(defaults) or 'none'}."
         raise ReportError(f"{notebook} has no parameter {name}: {hint}")
-    place = "the start of its kernel"
-
-    def announce(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        nonlocal place
-        place = f"cell {cell_index + 1} of {len(cells) + bool(given)}"  # papermill adds a cell for what is given
-        heading = re.match(r"#+ +(.+)", cell.source) if cell.cell_type == "markdown" else None
-        if heading:
-            print(f"{notebook.stem}: {place} · {heading[1]}", flush=True)
-
     finished = runs_root() / "notebooks" / notebook.name
     partial, failed = finished.with_suffix(".partial.ipynb"), finished.with_suffix(".failed.ipynb")
     finished.parent.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(notebook, given, defaults)
-    start = time.perf_counter()
+    watched = _Announcer(notebook.stem, len(cells) + bool(given))  # papermill adds a cell for what is given
     try:
-        options = {"stdout_file": sys.stdout, "stderr_file": sys.stderr, "request_save_on_cell_execute": True}
-        threads = dict.fromkeys(THREADS, "1") | os.environ  # one is fastest for small matrices
-        executed = Kernels(threads).execute(notebook, partial, given, on_cell_start=announce, **options)
-        executed.metadata["provenance"] = provenance | {"seconds": round(time.perf_counter() - start, 1)}
+        executed, seconds = _execute(notebook, partial, given, watched)
+        executed.metadata["provenance"] = provenance | {"seconds": seconds}
         nbformat.write(executed, partial)
         partial.replace(finished)
         failed.unlink(missing_ok=True)
     except ExecutionError as error:
         partial.replace(failed)
-        raise ReportError(f"{notebook} failed in {place}: {error} (kept as {failed})") from error
+        raise ReportError(f"{notebook} failed in {watched.place}: {error} (kept as {failed})") from error
     finally:
         partial.unlink(missing_ok=True)
     return finished
+
+
+class _Announcer:
+    """Called as each cell starts: prints the headings, and knows how far it is."""
+
+    def __init__(self, name: str, cells: int) -> None:
+        self.name, self.cells, self.place = name, cells, "the start of its kernel"
+
+    def __call__(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        self.place = f"cell {cell_index + 1} of {self.cells}"
+        heading = re.match(r"#+ +(.+)", cell.source) if cell.cell_type == "markdown" else None
+        if heading:
+            print(f"{self.name}: {self.place} · {heading[1]}", flush=True)
+
+
+def _execute(
+    notebook: Path, partial: Path, given: Mapping[str, Any], watched: _Announcer
+) -> tuple[nbformat.NotebookNode, float]:
+    """The executed notebook, and the seconds that it took."""
+    options = {"stdout_file": sys.stdout, "stderr_file": sys.stderr, "request_save_on_cell_execute": True}
+    threads = dict.fromkeys(THREADS, "1") | os.environ  # one is fastest for small matrices
+    start = time.perf_counter()
+    executed = Kernels(threads).execute(notebook, partial, given, on_cell_start=watched, **options)
+    return executed, round(time.perf_counter() - start, 1)
 
 
 def _provenance(notebook: Path, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 Notebooks show text with `say`, and names that come from a file (a record, a sweep, a benchmark) with `plain`.
 """
 
+import math
 import re
 from typing import Any
 
@@ -24,3 +25,8 @@ def say(text: str) -> None:
 def plain(value: Any) -> str:
     """A value in one line, for a text in Markdown in which it is to be read as it is."""
     return MARKS.sub(r"\\\1", " ".join(str(value).split())).replace("<", "&lt;")
+
+
+def sure(confidence: float) -> str:
+    """A confidence from 0 to 1 in per cent, rounded down, and never to certainty: 0.9996 is "99.9 %"."""
+    return f"{min(math.floor(1000 * confidence) / 10, 99.9):.1f} %"

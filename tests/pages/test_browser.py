@@ -367,7 +367,7 @@ def test_a_cell_of_the_confusion_matrix_opens_the_mistakes_behind_it(live):
     rows = live.locator(".confusion tbody tr").evaluate_all("all => all.map(r => [...r.cells].map(c => c.textContent))")
     assert rows == [["Coat", "1", "", ""], ["Shirt", "3", "1", ""], ["Bag", "", "1", "1"]]
     live.get_by_role("button", name="Shirt taken for Coat: 3 of 4").click()
-    assert panel.locator("li").all_inner_texts() == ["80% sure", "70% sure", "60% sure"]
+    assert panel.locator("li").all_inner_texts() == ["80.0 % sure", "70.0 % sure", "60.0 % sure"]
     pixels = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, k) => k % 4 == 0)"
     assert pictures.first.evaluate(pixels) == (255 - IMAGES[1]).tolist()  # white is 0
     live.keyboard.press("ArrowDown")  # nothing below: no bag is taken for a coat

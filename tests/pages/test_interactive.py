@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lab.pages import interactive
+from lab.pages import INTERACTIVE, interactive
 from page_kit import displayed
 
 
@@ -36,7 +36,7 @@ def table():
 
 
 def parallel(fig, table, *parameters) -> dict:
-    return displayed(interactive.parallel_coordinates, fig, "Runs", table, parameters).data[interactive.FORM]["data"]
+    return displayed(interactive.parallel_coordinates, fig, "Runs", table, parameters).data[INTERACTIVE]["data"]
 
 
 def test_every_reader_gets_a_form(fig, table):
@@ -69,7 +69,7 @@ def test_runs_are_in_order_and_one_without_accuracy_passes_at_the_foot(fig, tabl
     assert [run["name"] for run in data["runs"]][:2] == ["run_1", "run_0"]
     assert data["runs"][0] == {"name": "run_1", "value": "no accuracy", "shade": 0}
     assert data["runs"][-1]["shade"] == 1
-    places = data["axes"][-1]["places"]
+    places = data["axes"][-1]["heights"]
     assert places[:2] == [0, 0]
     assert places == sorted(places)
     assert places[-1] == 1
@@ -79,17 +79,17 @@ def test_runs_are_in_order_and_one_without_accuracy_passes_at_the_foot(fig, tabl
 def test_categories_have_a_share_of_their_axis_each_and_missing_values_no_place(fig, table):
     layers, activation, _ = parallel(fig, table, "layers", "activation")["axes"]
     assert layers["parts"] == [[0, 0.5, "2"], [0.5, 1, "3"]]
-    for text, place in zip(layers["texts"], layers["places"], strict=True):
+    for text, place in zip(layers["texts"], layers["heights"], strict=True):
         low, high, _ = layers["parts"][["2", "3"].index(text)]
         assert low < place < high
     assert activation["ticks"] == [["RELU", 0.25], ["TANH", 0.75]]
-    assert activation["places"][0] is None  # of run_1
+    assert activation["heights"][0] is None  # of run_1
 
 
 def test_many_numbers_over_orders_of_magnitude_have_a_logarithmic_axis(fig, table):
     axis = parallel(fig, table, "learning_rate")["axes"][0]
     assert [label for label, _ in axis["ticks"]] == ["1e-05", "0.0001", "0.001", "0.01", "0.1"]
-    assert sorted(axis["places"]) == pytest.approx(np.linspace(0, 1, 10), abs=1e-4)
+    assert sorted(axis["heights"]) == pytest.approx(np.linspace(0, 1, 10), abs=1e-4)
 
 
 def test_a_cell_holds_its_most_confident_mistakes_in_the_order_of_the_classes(fig):
@@ -98,12 +98,12 @@ def test_a_cell_holds_its_most_confident_mistakes_in_the_order_of_the_classes(fi
     probabilities[range(5), said] = [0.6, 0.9, 0.7, 0.8, 0.55]
     images = np.arange(5, dtype=np.uint8)[:, None] * np.ones(4, dtype=np.uint8)
     output = displayed(interactive.confusion, fig, "C", "ab", labels, probabilities, images, order=[1, 0], most=2)
-    data = output.data[interactive.FORM]["data"]
+    data = output.data[INTERACTIVE]["data"]
     assert data["names"] == ["b", "a"]
     assert data["counts"] == [[1, 1], [3, 0]]
     assert data["cells"] == [
-        {"row": 0, "column": 1, "first": 0, "texts": ["55% sure"]},
-        {"row": 1, "column": 0, "first": 1, "texts": ["90% sure", "70% sure"]},
+        {"row": 0, "column": 1, "first": 0, "texts": ["55.0 % sure"]},
+        {"row": 1, "column": 0, "first": 1, "texts": ["90.0 % sure", "70.0 % sure"]},
     ]
     atlas = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["atlas"].partition(",")[2]))).convert("L"))
     assert [int(255 - atlas[0, 2 * k]) for k in range(3)] == [4, 1, 2]
@@ -111,4 +111,4 @@ def test_a_cell_holds_its_most_confident_mistakes_in_the_order_of_the_classes(fi
 
 def test_a_network_without_mistakes_has_no_cell(fig):
     output = displayed(interactive.confusion, fig, "C", "ab", [0, 1], np.eye(2), np.zeros((2, 4), dtype=np.uint8))
-    assert output.data[interactive.FORM]["data"]["cells"] == []
+    assert output.data[INTERACTIVE]["data"]["cells"] == []

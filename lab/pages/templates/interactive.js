@@ -51,7 +51,7 @@
     const said = add(box, "p", { class: "said", role: "status" });
 
     const passes = (run) => [...ranges].every(([axis, [low, high]]) => {
-      const place = axes[axis].places[run];
+      const place = axes[axis].heights[run];
       return place !== null && low <= place && place <= high;
     });
 
@@ -155,7 +155,7 @@
         names[axis].setAttribute("aria-label", `${axes[axis].name}, axis ${slot + 1} of ${axes.length}`);
       });
       lines.forEach((path, run) => {
-        const passed = order.map((axis, slot) => [LEFT + slot * step, axes[axis].places[run]]);
+        const passed = order.map((axis, slot) => [LEFT + slot * step, axes[axis].heights[run]]);
         const points = passed.filter(([, place]) => place !== null);
         path.setAttribute("d", "M" + points.map(([x, place]) => `${x} ${TOP + (1 - place) * HEIGHT}`).join("L"));
       });
