@@ -6,18 +6,18 @@ from them (a test compares). So peers are kept, loaded and evaluated like any ot
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
+from joblib import Parallel, delayed, parallel_config
 from numpy import ndarray
 from threadpoolctl import threadpool_limits
 
@@ -93,39 +93,37 @@ def networks(
     configs = [dict(config) | {"seed": seed} for seed in seeds]
     paths = [_folder(config, limit) / "weights.npz" for config in configs]
     start = time.monotonic()
-    spawn = multiprocessing.get_context("spawn")  # a kernel has threads, which do not survive a fork
-    with ProcessPoolExecutor(workers, spawn, initializer=_end_with_parent) as pool:
-        jobs = {
-            pool.submit(_train, config, limit, path): config["seed"]
-            for config, path in zip(configs, paths, strict=True)
-            if not path.exists()
-        }
-        try:
-            for done, job in enumerate(as_completed(jobs), start=1):
-                job.result()
-                spent = duration(time.monotonic() - start)
-                print(f"{done} of {len(jobs)} · scikit-learn with seed {jobs[job]} · {spent}", flush=True)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after an error or a Ctrl-C, nothing new begins
+    jobs = [
+        delayed(_train)(config, limit, path) for config, path in zip(configs, paths, strict=True) if not path.exists()
+    ]
+    with parallel_config("loky", initializer=_end_with, initargs=(os.getpid(),), idle_worker_timeout=10):
+        trained = Parallel(workers, return_as="generator_unordered")(jobs)  # an error or a Ctrl-C ends them all
+        for done, seed in enumerate(trained, start=1):
+            spent = duration(time.monotonic() - start)
+            print(f"{done} of {len(jobs)} · scikit-learn with seed {seed} · {spent}", flush=True)
     return [NeuralNetwork.load(path) for path in paths]
 
 
-def _end_with_parent() -> None:
-    """In a worker: end when the process that started it is gone, even if that was killed."""
+def _end_with(parent: int) -> None:
+    """In a worker: end when the process that started it is gone, even if that was killed in the midst of a training."""
 
     def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
+        try:
+            psutil.Process(parent).wait()
+        finally:
+            os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
 
 
-def _train(config: Mapping[str, Any], limit: int | None, path: Path) -> None:
+def _train(config: Mapping[str, Any], limit: int | None, path: Path) -> int:
+    """Train, keep, and return the seed."""
     images, labels = fashion_mnist.load().train
     with threadpool_limits(1):  # as in a sweep: several runs side by side share the cores best so
         net = fit(config, images[:limit], labels[:limit])
     path.parent.mkdir(parents=True, exist_ok=True)
     net.save(path)
+    return config["seed"]
 
 
 def _folder(config: Mapping[str, Any], limit: int | None) -> Path:

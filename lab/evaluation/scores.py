@@ -1,30 +1,34 @@
 """What an evaluation reports: intervals, what two models disagree on, the confusion of classes, calibration."""
 
-import math
 from collections.abc import Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from numpy import ndarray
-
-# Student's t (1908): 97.5 % lie below it, by the number of values, one more than the degrees of freedom.
-T_975 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
+from scipy import stats
+from sklearn import metrics
 
 
 def seed_interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 95 % interval of the mean of 2 to 10 independent values, such as the accuracies of as many seeds."""
-    if len(values) not in T_975:
-        raise ValueError(f"{len(values)} values: expected 2 to 10 seeds for an interval.")
-    mean, half = np.mean(values), T_975[len(values)] * np.std(values, ddof=1) / len(values) ** 0.5
-    return float(mean - half), float(mean + half)
+    """The 95 % interval of the mean of independent values, such as the accuracies of as many seeds (Student, 1908).
+
+    Raises ValueError for fewer than two, which say nothing of their spread.
+    """
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} values: expected 2 seeds or more for an interval.")
+    mean, error = np.mean(values), stats.sem(values)
+    low, high = mean + error * stats.t.ppf([0.025, 0.975], len(values) - 1)  # t.interval is nan where all are equal
+    return float(low), float(high)
 
 
 def wilson_interval(share: float, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share of n independent cases (Wilson, 1927)."""
-    z = NormalDist().inv_cdf(0.975)
+    """The 95 % interval of a share of n independent cases (Wilson, 1927, eq. 5).
+
+    Our own code, as SciPy's takes whole counts alone, and a mean over several networks is none.
+    """
+    z = stats.norm.ppf(0.975)
     centre, half = share + z**2 / (2 * n), z * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
+    return float((centre - half) / (1 + z**2 / n)), float((centre + half) / (1 + z**2 / n))
 
 
 class McNemar(NamedTuple):
@@ -42,26 +46,23 @@ def mcnemar(first: ndarray, second: ndarray) -> McNemar:
     chance. So the two-sided p is that of so many tosses of a fair coin, computed exactly.
     """
     only_first, only_second = int(np.sum(first & ~second)), int(np.sum(second & ~first))
-    n, fewer = only_first + only_second, min(only_first, only_second)
-    tail = sum(math.comb(n, k) for k in range(fewer + 1))  # whole numbers of any size
-    return McNemar(only_first, only_second, min(2 * tail / 2**n, 1.0))
+    differ = only_first + only_second
+    return McNemar(only_first, only_second, float(stats.binomtest(only_first, differ).pvalue) if differ else 1.0)
 
 
 def confusion(labels: ndarray, predictions: ndarray, classes: int = 10) -> ndarray:
     """Counts (classes, classes) of true class by predicted class."""
-    counts = np.zeros((classes, classes), dtype=int)
-    np.add.at(counts, (labels, predictions), 1)
-    return counts
+    return metrics.confusion_matrix(labels, predictions, labels=range(classes))
 
 
 def class_scores(counts: ndarray) -> dict[str, ndarray]:
-    """Precision, recall and F1 of each class, (classes,), from a confusion matrix; 0 where there is none."""
-    right, said, true = counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)
-    return {
-        "precision": right / np.maximum(said, 1),
-        "recall": right / np.maximum(true, 1),
-        "F1": 2 * right / np.maximum(said + true, 1),
-    }
+    """Precision, recall and F1 of each class, (classes,), from a confusion matrix; 0 where there is none.
+
+    The counts may be means over several networks: each cell stands for so many cases.
+    """
+    true, said = np.indices(counts.shape).reshape(2, -1)
+    found = metrics.precision_recall_fscore_support(true, said, sample_weight=np.ravel(counts), zero_division=0)
+    return dict(zip(("precision", "recall", "F1"), found[:3], strict=True))
 
 
 def side_by_side(counts: ndarray) -> list[int]:
@@ -95,7 +96,10 @@ class Calibration(NamedTuple):
 
 
 def calibration(probabilities: ndarray, labels: ndarray, bins: int = 15) -> Calibration:
-    """Compare the confidence of predictions (n, classes) with how often they are right (Guo et al., 2017, eq. 3)."""
+    """Compare the confidence of predictions (n, classes) with how often they are right (Guo et al., 2017, eq. 3).
+
+    Our own code, as scikit-learn's `calibration_curve` takes two classes, and leaves out how many cases a bin has.
+    """
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     counts, sure, correct = (np.bincount(which, weights, minlength=bins) for weights in (None, confidence, right))

@@ -1,6 +1,7 @@
 """scikit-learn's MLPClassifier is given what our network is given, and what it finds is carried over."""
 
 import os
+import signal
 import sys
 import time
 
@@ -9,7 +10,7 @@ import psutil
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from lab.evaluation import peers as baseline
+from lab.evaluation import peers
 from nn_core import NeuralNetwork
 
 RNG = np.random.default_rng(0)
@@ -40,19 +41,19 @@ def test_it_takes_the_very_steps_that_ours_takes(activation, settings):
     It adds Adam's ε before the bias correction and not after, so that ε has to be small here.
     """
     config = CONFIG | settings | {"activation": activation}
-    ours = baseline.fit(config | {"learning_rate": 1e-12, "max_epochs": 1}, IMAGES, LABELS)
+    ours = peers.fit(config | {"learning_rate": 1e-12, "max_epochs": 1}, IMAGES, LABELS)
     start = NeuralNetwork(**config)
     start.theta[:] = ours.theta
     list(start.train((IMAGES, LABELS)))
-    found = baseline.fit(config, IMAGES, LABELS)
+    found = peers.fit(config, IMAGES, LABELS)
     np.testing.assert_allclose(found.theta, start.theta, atol=1e-4 if settings["optimizer"] == "adam" else 1e-9)
     assert abs(found.theta - ours.theta).max() > 0.01
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_the_network_says_what_scikit_learn_says_of_pixels_scaled_to_one():
-    oracle = MLPClassifier(**baseline.translate(CONFIG)).fit(IMAGES.astype(np.float32), LABELS)
-    net = baseline.fit(CONFIG | {"dtype": "float32"}, PIXELS, LABELS)
+    oracle = MLPClassifier(**peers.translate(CONFIG)).fit(IMAGES.astype(np.float32), LABELS)
+    net = peers.fit(CONFIG | {"dtype": "float32"}, PIXELS, LABELS)
     np.testing.assert_allclose(net.predict_proba(PIXELS), oracle.predict_proba(IMAGES), atol=1e-5)
 
 
@@ -62,14 +63,14 @@ def test_the_network_says_what_scikit_learn_says_of_pixels_scaled_to_one():
 )
 def test_what_it_does_not_have_is_refused(key, value):
     with pytest.raises(ValueError, match=f"{key}='{value}': scikit-learn's MLPClassifier has only "):
-        baseline.translate({key: value})
+        peers.translate({key: value})
 
 
 def test_it_trains_all_the_epochs_that_it_is_given():
     """Left to itself, it would stop after ten epochs without progress, and a tiny rate makes none."""
     config = CONFIG | {"learning_rate": 1e-9, "max_epochs": 25, "optimizer": "sgd"}
     with pytest.warns(match="Maximum iterations"):
-        assert MLPClassifier(**baseline.translate(config)).fit(IMAGES, LABELS).n_iter_ == 25
+        assert MLPClassifier(**peers.translate(config)).fit(IMAGES, LABELS).n_iter_ == 25
 
 
 def test_an_interrupted_training_is_no_result(monkeypatch):
@@ -80,27 +81,27 @@ def test_an_interrupted_training_is_no_result(monkeypatch):
 
     monkeypatch.setattr(MLPClassifier, "_update_no_improvement_count", interrupt)
     with pytest.warns(match="interrupted"), pytest.raises(KeyboardInterrupt):
-        baseline.fit(CONFIG, IMAGES, LABELS)
+        peers.fit(CONFIG, IMAGES, LABELS)
 
 
 def test_a_class_without_an_example_is_refused():
     with pytest.raises(ValueError, match="60 labels of 2 classes: expected 3"):
-        baseline.fit(CONFIG, IMAGES, LABELS % 2)
+        peers.fit(CONFIG, IMAGES, LABELS % 2)
 
 
 @pytest.mark.slow
-def test_workers_end_with_a_parent_that_is_killed(tmp_path):
-    """Two trainings that take minutes; seconds after their parent has gone, so have they."""
-    code = "import baseline; baseline.networks(dict(max_epochs=100), [1, 2])"
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+def test_workers_end_with_their_parent(how, tmp_path):
+    """Two trainings that take minutes; when their parent has gone, so have they."""
+    code = "from lab.evaluation import peers; peers.networks(dict(max_epochs=100), [1, 2])"
     env = os.environ | {"FASHION_RUNS": str(tmp_path)}
     parent = psutil.Popen([sys.executable, "-c", code], env=env)
     try:
-        workers = wait_for(lambda: [p for p in parent.children() if "spawn_main" in " ".join(p.cmdline())], 2)
-        wait_for(lambda: [p for p in workers if p.num_threads() > 1], 2)  # each has begun to watch its parent
+        workers = wait_for(lambda: [p for p in parent.children() if "popen_loky" in " ".join(p.cmdline())], 2)
     finally:
-        parent.kill()
-        parent.wait()
-    _, alive = psutil.wait_procs(workers, timeout=30)
+        parent.send_signal({"kill": signal.SIGKILL, "interrupt": signal.SIGINT}[how])
+        parent.wait(60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert alive == []
 
 
@@ -116,9 +117,9 @@ def wait_for(find, n, seconds=60):
 def test_peers_are_trained_once_and_kept(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
     config = dict(max_epochs=1, layers=1, num_hidden_neurons=8)
-    first = baseline.networks(config, [1, 2], limit=300)
+    first = peers.networks(config, [1, 2], limit=300)
     assert capsys.readouterr().out.count("scikit-learn with seed") == 2
-    again = baseline.networks(config, [2, 1], limit=300)
+    again = peers.networks(config, [2, 1], limit=300)
     assert capsys.readouterr().out == ""
     assert [net.config["seed"] for net in again] == [2, 1]
     assert np.array_equal(first[0].theta, again[1].theta)
