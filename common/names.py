@@ -1,9 +1,16 @@
-"""Names that somebody typed: what they might have meant."""
+"""Names that somebody typed: what they might have meant, and what they are called on disk."""
 
 import difflib
+import hashlib
+import re
+import unicodedata
 from collections.abc import Collection, Iterable
 
 ALIKE = 0.75  # share of letters that two names have in common, in order; a hint that is wrong is worse than none
+
+LONGEST_FILE = 200  # bytes of a file's name: systems allow 255, and some is left for endings
+PLAIN_FILE = re.compile(r"\w([\w %+,=()\[\]{}.-]*[\w%+,=()\[\]{}-])?")
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # which Windows takes for no files
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
@@ -19,3 +26,13 @@ def first_unknown(names: Iterable[object], known: Collection[str], what: str) ->
             hint = f"the nearest is {near!r}" if near else f"choose from {', '.join(known)}"
             return f"{name!r} is not {what}: {hint}"
     return None
+
+
+def file_name(name: str) -> str:
+    """The name of the file or folder that stands for `name`: itself where every system takes it, else a safe form of
+    it and, after a ~, a digest, so that no two names share one."""
+    plain = PLAIN_FILE.fullmatch(name) and unicodedata.is_normalized("NFC", name)
+    if plain and not DEVICES.fullmatch(name) and len(name.encode()) <= LONGEST_FILE:
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{re.sub(r'[^A-Za-z0-9]+', '-', name[: LONGEST_FILE // 2]).strip('-')}~{digest}"

@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from lab.execution.notebook import Config
 
 EXACT = 2**53  # the largest whole number up to which floating point has all of them
+MANY = 10**5  # configurations
 UNIT = FloatDistribution(0, 1)
 OPEN = (2.0**-53, 1 - 2.0**-53)  # from 0 to 1 without its ends, whose quantiles may be infinite
 
@@ -230,6 +231,11 @@ Space = Mapping[str, Parameter]
 def size(space: Space) -> float:
     """The number of different configurations; infinite if a parameter is continuous."""
     return math.prod(math.inf if p.choices is None else len(p.choices) for p in space.values())
+
+
+def few(space: Space) -> bool:
+    """Whether all configurations can be gone through, none being so unlikely that it is never drawn."""
+    return size(space) <= MANY and not any(isinstance(parameter, Drawn) for parameter in space.values())
 
 
 def points(space: Space) -> Iterator[Config]:

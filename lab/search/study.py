@@ -9,7 +9,6 @@ and is claimed anew.
 from __future__ import annotations
 
 import functools
-import itertools
 import threading
 import time
 from collections import Counter
@@ -30,10 +29,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from common.files import read_json, write_json
 from lab.execution.notebook import Notebook
 from lab.search.running import Job
-from lab.search.space import Config, configuration, points
+from lab.search.space import Config, few, points
 from lab.search.sweepfile import Sweep, SweepError
 from lab.tracking import Record, first_line, value_of
 
+DRAWS = 1000  # that bring nothing new before what is left is looked for, or taken for nothing
 LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
 SAMPLERS = {"random": optuna.samplers.RandomSampler, "bayes": optuna.samplers.TPESampler}
 BEAT = 10.0  # seconds between two signs of life of a driver that shares its study
@@ -219,7 +219,7 @@ class Search:
 
     def configs(self, params: Config) -> list[Config]:
         """The configurations of a trial's runs: one for each seed."""
-        config = configuration(self.sweep.space, params)
+        config = self.sweep.configuration(params)
         return [config | {"seed": seed} for seed in range(self.sweep.seeds)] if self.sweep.seeds > 1 else [config]
 
     def jobs(self, total: int) -> Iterator[Job | None]:
@@ -332,8 +332,11 @@ class Search:
                 if any(trial.state == TrialState.RUNNING for trial in past):
                     return None
             proposals.add_trials([*self.known, *past, *pending])
-        asked = (proposals.ask(self._distributions).params for _ in itertools.count())
-        return next(params for params in asked if self._name(params) not in seen)
+        asked = (proposals.ask(self._distributions).params for _ in range(DRAWS))
+        if params := next((params for params in asked if self._name(params) not in seen), None):
+            return params
+        left = [params for params in points(space) if self._name(params) not in seen] if few(space) else []
+        return left[np.random.default_rng(state).integers(len(left))] if left else False
 
     def _claim(self, params: Config) -> Job:
         """Put a RUNNING trial of this driver into the study; return its job."""
@@ -356,7 +359,7 @@ class Search:
         return {name: parameter.distribution for name, parameter in self.sweep.space.items()}
 
     def _name(self, params: Config) -> str:
-        return self.notebook.run_name(configuration(self.sweep.space, params))
+        return self.notebook.run_name(self.sweep.configuration(params))
 
     def _tell(self, number: int, records: list[Record]) -> None:
         storage = self.study._storage

@@ -27,6 +27,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from common.files import write_json
+from common.names import file_name
 from lab.execution.notebook import TRAINING, Notebook, NotebookError, digest
 from lab.search import stopping
 from lab.search.running import RULES, Execute, Job, Progress, Runner
@@ -375,7 +376,7 @@ def _best(found: list[Record], state: State) -> tuple[float, Record] | None:
 
 
 def _folder(name: str, root: str | Path | None) -> Path:
-    return Path(root or runs_root()).resolve() / name
+    return Path(root or runs_root()).resolve() / file_name(name)
 
 
 def _place(folder: Path, storage: str | None) -> Place:
@@ -431,8 +432,8 @@ def _alone(folder: Path) -> Iterator[None]:
 def agent(file: str | Path) -> Record:
     """Run once what W&B's agent asks for in a JSON file of parameters; kept in runs/<sweep id>/<run id>/<run name>/."""
     params = {key: number(value) for key, value in load(Path(file)).items()}
-    folder = Path(os.environ.get("WANDB_SWEEP_ID") or "agent", os.environ.get("WANDB_RUN_ID") or "run")
-    return run_configurations([params], sweep=folder.as_posix(), workers=1)[0]
+    folder = _folder(os.environ.get("WANDB_SWEEP_ID") or "agent", None)
+    return run_configurations([params], sweep=os.environ.get("WANDB_RUN_ID") or "run", workers=1, root=folder)[0]
 
 
 def _parser() -> argparse.ArgumentParser:

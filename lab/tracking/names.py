@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from common.names import file_name
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ABBREVIATIONS = {
     "layers": "hl",
@@ -36,14 +38,16 @@ def run_name(config: Mapping[str, Any]) -> str:
     config = flat(config)
     keys = [*ABBREVIATIONS, *sorted(config.keys() - ABBREVIATIONS.keys() - HOUSEKEEPING)]
     shown = [key for key in keys if config.get(key) is not None and config[key] != USUAL.get(key)]
-    return "_".join(f"{ABBREVIATIONS.get(key, key)}_{_text(config[key])}" for key in shown)
+    return file_name("_".join(f"{ABBREVIATIONS.get(key, key)}_{_text(config[key])}" for key in shown))
 
 
 def flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """The entries of nested dictionaries by `outer.inner`."""
+    """The entries of nested dictionaries by `outer.inner`; a dot within a name becomes %2E."""
     entries: dict[str, Any] = {}
     for key, value in config.items():
-        entries |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+        name = above + quote(str(key), safe="").replace(".", "%2E")
+        nested = isinstance(value, Mapping) and len(value) > 0
+        entries |= flat(value, f"{name}.") if nested else {name: value}
     return entries
 
 
@@ -53,8 +57,25 @@ def same(one: object, other: object) -> bool:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, str | bool):
-        return quote(str(value).casefold(), safe="")
-    if isinstance(value, int | float):
-        return str(int(value)) if float(value).is_integer() else float.__repr__(float(value))
+    """A value as part of a file's name; text that could be taken for another value stands in quotes."""
+    match value:
+        case bool() | None:
+            return str(value).casefold()
+        case int() | float():
+            return str(int(value)) if float(value).is_integer() else float.__repr__(float(value))
+        case str():
+            text = value.casefold()
+            return quote(f"'{text}'" if _is_literal(text) else text, safe="")
+        case Mapping():
+            entries = (f"{quote(str(key), safe='')}={_text(inner)}" for key, inner in sorted(value.items()))
+            return f"{{{','.join(entries)}}}"
+        case list() | tuple():
+            return f"[{','.join(map(_text, value))}]"
     return quote(str(value), safe="")
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        return text in ("true", "false", "none") or float(text) is not None
+    except ValueError:
+        return False

@@ -1,8 +1,12 @@
 """Hints for names that somebody typed are right, or there is none."""
 
-import pytest
+import re
 
-from common.names import first_unknown, nearest
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.names import file_name, first_unknown, nearest
 
 PARAMETERS = ["layers", "num_hidden_neurons", "learning_rate", "weight_decay", "loss", "batch_size"]
 
@@ -26,3 +30,23 @@ def test_one_sentence_names_the_first_that_is_unknown():
         "'layer' is not a parameter: the nearest is 'layers'"
     )
     assert first_unknown(["x"], ["a", "b"], "a name") == "'x' is not a name: choose from a, b"
+
+
+@pytest.mark.parametrize("name", ["random", "my sweep-2", "hl_2_hn_[64,32]", "été", "v1.2"])
+def test_what_every_system_takes_for_a_file_keeps_its_name(name):
+    assert file_name(name) == name
+
+
+UNSAFE = ["../esc", "a/b", "", ".", "..", "x.", "x ", "CON", "nul.txt", "a\\b", "~", "x" * 300, "\ud800"]
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_anything_else_gets_a_safe_form(name):
+    assert re.fullmatch(r"[A-Za-z0-9-]*~[0-9a-f]{12}", file_name(name))
+    assert len(file_name(name).encode()) < 255
+
+
+@given(st.text(), st.text())
+def test_no_two_names_share_a_file(one, other):
+    assert (file_name(one) == file_name(other)) == (one == other)
+    assert file_name(file_name(one)) == file_name(one) or "~" in file_name(one)

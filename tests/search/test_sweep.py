@@ -495,7 +495,7 @@ def test_a_finished_run_without_the_metric_has_failed_and_is_not_run_for_ever(no
 def test_seeds_and_a_parameter_seed_are_refused(notebook):
     with pytest.raises(sweep.SweepError, match="seeds and the parameter 'seed' say the same thing"):
         sweep.read(definition(seeds=3))
-    with pytest.raises(sweep.SweepError, match="seeds must be a number of runs of each configuration, at least 1, not"):
+    with pytest.raises(sweep.SweepError, match="seeds must be a whole number, from 1 to 1000, not"):
         sweep.read(definition(seeds=0))
 
 
@@ -720,16 +720,19 @@ def test_ctrl_c_on_the_command_line_is_exit_130(monkeypatch):
 def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monkeypatch):
     given = {}
 
-    def run_configurations(configs, sweep, workers):
-        given.update(configs=configs, sweep=sweep, workers=workers)
+    def run_configurations(configs, sweep, workers, root):
+        given.update(configs=configs, sweep=sweep, workers=workers, root=root)
         return [{}]
 
     monkeypatch.setattr(sweep, "run_configurations", run_configurations)
-    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("WANDB_SWEEP_ID", "../../s1")
     monkeypatch.setenv("WANDB_RUN_ID", "r1")
     (tmp_path / "config.json").write_text('{"layers": 2, "learning_rate": "1e-05"}')
     assert sweep.main(["agent", str(tmp_path / "config.json")]) == 0
-    assert given == {"configs": [{"layers": 2, "learning_rate": 1e-5}], "sweep": "s1/r1", "workers": 1}
+    root = given.pop("root")
+    assert root.parent == (tmp_path / "runs").resolve()  # whatever W&B calls a sweep
+    assert given == {"configs": [{"layers": 2, "learning_rate": 1e-5}], "sweep": "r1", "workers": 1}
 
 
 # --- with real kernels ---

@@ -1,0 +1,133 @@
+"""Sweep files as plain data, read within bounds, so that no file costs more than a moment or more than a sentence."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+MOST_BYTES = 100_000  # of a file: real ones have a few thousand
+MOST_CHARACTERS = 1_000_000  # of its content, once what aliases stand for is written out
+DEEPEST = 30
+LONGEST_SENTENCE = 480
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where libyaml is there
+NO_JSON = {datetime.date: "a date", bytes: "!!binary", set: "a set", tuple: "ordered pairs"}  # of what YAML has besides
+
+
+class SweepError(ValueError):
+    """What is wrong with a sweep, in one sentence."""
+
+    def __init__(self, sentence: str) -> None:
+        words = " ".join(sentence.split())
+        fits = len(words) <= LONGEST_SENTENCE
+        super().__init__(words if fits else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}")
+
+
+def shown(value: Any, longest: int = 80) -> str:
+    """A value as a sentence names it, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a YAML or JSON file; raises SweepError for what is neither or means more than JSON can say."""
+    try:
+        content = _parse(path)
+    except SweepError:
+        raise
+    except RecursionError as error:
+        raise SweepError(f"{path} cannot be read: it is nested too deeply") from error
+    except Exception as error:  # beside its own errors, PyYAML raises what Python's constructors raise
+        raise SweepError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise SweepError(f"{path} must hold names and their values, not {shown(content)}")
+    return content
+
+
+def _parse(path: Path) -> Any:
+    if path.exists() and not path.is_file():
+        raise SweepError(f"{path} cannot be read: it is not a file")
+    with path.open("rb") as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise SweepError(f"{path} is no sweep file: it is longer than {MOST_BYTES:,} bytes")
+    text = raw.decode("utf-8-sig")
+    if path.suffix == ".json":
+        return json.loads(text)
+    _refuse_bombs(path, text)
+    return yaml.load(text, LOADER)
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Refuse YAML that is deep, or becomes large when its aliases are written out, before anything is built of it."""
+    sizes, open_nodes, anchored = [0], [], {}
+    for event in yaml.parse(text, LOADER):
+        match event:
+            case yaml.AliasEvent() if event.anchor in open_nodes:
+                raise SweepError(f"{path} cannot be read: {event.anchor!r} holds itself")
+            case yaml.AliasEvent():
+                sizes[-1] += anchored.get(event.anchor, 0)
+            case yaml.ScalarEvent():
+                sizes[-1] += len(event.value) + 1
+                anchored[event.anchor] = len(event.value) + 1
+            case yaml.CollectionStartEvent():
+                sizes.append(1)
+                open_nodes.append(event.anchor or "")
+            case yaml.CollectionEndEvent():
+                size = sizes.pop()
+                anchored[open_nodes.pop()] = size
+                sizes[-1] += size
+        if len(sizes) > DEEPEST:
+            raise SweepError(f"{path} cannot be read: it is nested deeper than {DEEPEST} levels")
+        if sizes[-1] > MOST_CHARACTERS:
+            raise SweepError(f"{path} cannot be read: with its aliases written out it is too long")
+
+
+def require_plain(value: Any, where: str = "", depth: int = 0) -> None:
+    """Refuse what JSON cannot say, and say what would do instead; `where` it stands names it."""
+    if depth > DEEPEST:
+        raise SweepError(f"{where[:80]} is nested deeper than {DEEPEST} levels")
+    match value:
+        case bool() | None:
+            return
+        case dict():
+            for key, inner in value.items():
+                _require_name(key, where)
+                require_plain(inner, f"{where}.{key}" if where else key, depth + 1)
+        case list():
+            for k, inner in enumerate(value):
+                require_plain(inner, f"{where}[{k}]", depth + 1)
+        case str():
+            _require_characters(value, where)
+        case int() | float():
+            _require_number(value, where)
+        case _:
+            kind = next((name for kind, name in NO_JSON.items() if isinstance(value, kind)), type(value).__name__)
+            cure = "put it in quotes" if isinstance(value, datetime.date) else "write text, numbers, lists or mappings"
+            raise SweepError(f"{where} is {kind} ({shown(value)}), which a sweep cannot hold: {cure}")
+
+
+def _require_name(key: Any, where: str) -> None:
+    if not isinstance(key, str):
+        place = f" in {where}" if where else ""
+        cure = "put yes, no, on or off in quotes" if isinstance(key, bool) else "put it in quotes"
+        raise SweepError(f"the key {shown(key)}{place} is no text: {cure}")
+    _require_characters(key, where)
+
+
+def _require_characters(text: str, where: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SweepError(f"{where or 'a key'} holds half a character ({shown(text)}): write it whole") from error
+
+
+def _require_number(value: float, where: str) -> None:
+    if isinstance(value, int) and value.bit_length() > 1023:
+        raise SweepError(f"{where} has about {int(value.bit_length() * 0.30103)} digits: a number has at most 308")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise SweepError(f"{where} is {value}, which no record of a run can hold: leave it out")
