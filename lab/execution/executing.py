@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+import time
+import uuid
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client import AsyncKernelManager
-from jupyter_core.utils import run_sync
+from jupyter_client import AsyncKernelClient, AsyncKernelManager
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from lab.execution import lean  # noqa: F401
-from lab.execution.notebook import read, without_figures
+from lab.execution.forking import CAN_FORK, ForkedProvisioner, Template
+from lab.execution.notebook import kernel_of, read, without_figures
 
 QUICK = {"request_save_on_cell_execute": False}  # a notebook saved once, at its end, costs a quarter of a second less
+START = 120  # seconds that a kernel may take to start
+ASK = 0.1  # seconds between two questions whether it has
 
 
 class ExecutionError(RuntimeError):
@@ -31,29 +39,94 @@ class ExecutionError(RuntimeError):
         self.died = died
 
 
+class Client(AsyncKernelClient):
+    """Talks to a kernel; jupyter_client's own would sleep for a second until it asks again whether it is there."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Ask until there is an answer on both channels; raises RuntimeError if the kernel dies, or takes too long."""
+        until = time.monotonic() + (START if timeout is None else timeout)
+        while not await self._answers(self.kernel_info()):
+            if not await self.parent.is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > until:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+    async def _answers(self, question: str) -> bool:
+        with suppress(Empty):
+            while (await self.get_shell_msg(timeout=ASK))["parent_header"].get("msg_id") != question:
+                continue  # the answer to an earlier one
+            while True:
+                message = await self.get_iopub_msg(timeout=ASK)
+                idle = message["content"].get("execution_state") == "idle"
+                if idle and message["parent_header"].get("msg_id") == question:
+                    return True
+        return False
+
+
+class Kernel(AsyncKernelManager):
+    """One kernel, used once."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(client_factory=Client, **options)
+        self._clients: list[Client] = []
+
+    async def start(self, template: Template | None, environment: Mapping[str, str], log: Path | None) -> None:
+        """Start it, from the template if there is one; what it says outside of notebooks goes to the log."""
+        if template:
+            spec, name = self.kernel_spec, str(uuid.uuid4())
+            self.provisioner = ForkedProvisioner(parent=self, kernel_id=name, kernel_spec=spec, template=template)
+        with log.open("ab") if log else nullcontext() as file:
+            arguments = ["--IPKernelApp.log_level=50"]
+            await self.start_kernel(extra_arguments=arguments, env=dict(environment), stdout=file, stderr=file)
+
+    def client(self, **options: Any) -> Client:
+        self._clients.append(super().client(**options))
+        return self._clients[-1]
+
+    def stop_clients(self) -> None:
+        """Close the channels of all clients."""
+        for client in self._clients:
+            client.stop_channels()
+
+    async def signal(self, signum: int) -> None:
+        """Send a signal, if it is still there."""
+        if self.has_kernel:
+            with suppress(OSError):
+                await self.provisioner.send_signal(signum)
+
+    async def end(self) -> None:
+        """Shut it down, or clean up after it if it has died."""
+        try:
+            if await self.is_alive():
+                await self.shutdown_kernel()
+        finally:
+            await self.cleanup_resources()
+
+
 class Kernels:
     """Executes notebooks, each in a kernel of its own with `environment` added; all of them can be stopped at once.
 
     What a kernel says outside its notebook, such as a crash or a complaint while it is being stopped, goes to `log`.
+    With `preload`, names of modules, kernels are forked from a process that has imported them, where that can be done,
+    and one is always ready before it is needed. To be closed when done, or used as a context.
     """
 
-    def __init__(self, environment: Mapping[str, str], log: Path | None = None) -> None:
-        running: set[AsyncKernelManager] = set()
+    def __init__(
+        self, environment: Mapping[str, str], log: Path | None = None, preload: Sequence[str] | None = None
+    ) -> None:
+        self._environment, self._log = dict(environment), log and log.resolve()
+        self._preload = preload if CAN_FORK else None
+        self._running: set[Kernel] = set()
+        self._template: Template | None = None
+        self._spare: tuple[object, Future[Kernel]] | None = None  # what it was started with
+        self._lock = threading.Lock()
+        self._aside = ThreadPoolExecutor(4, thread_name_prefix="kernels")  # starts and ends them beside the work
 
-        class Kernel(AsyncKernelManager):
-            own: Mapping[str, str]  # environment of one run
+    def __enter__(self) -> Kernels:
+        return self
 
-            async def start_kernel(self, **options: Any) -> None:
-                running.add(self)
-                with log.open("ab") if log else nullcontext() as file:
-                    environ = {**os.environ, **environment, **self.own}
-                    await super().start_kernel(env=environ, stdout=file, stderr=file, **options)
-
-            async def cleanup_resources(self, restart: bool = False) -> None:
-                await super().cleanup_resources(restart)
-                running.discard(self)
-
-        self._running, self._class = running, Kernel
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def execute(
         self,
@@ -69,22 +142,21 @@ class Kernels:
         """Execute a notebook with its parameters, and return it as it was executed, which is in `output` too.
 
         Without `figures`, the cells that only show something are left out of it. `options` are further ones of
-        papermill's. Raises ExecutionError where a cell fails or the kernel dies, and
-        TimeoutError, the kernel killed, where it takes longer than `timeout` seconds.
+        papermill's. Raises ExecutionError where a cell fails or the kernel dies, and TimeoutError, the kernel killed,
+        where it takes longer than `timeout` seconds.
         """
-        kernel = type("Kernel", (self._class,), {"own": environment or {}})
+        name = kernel_of(notebook)
         if not figures:
             nbformat.write(without_figures(read(notebook)), output)
-        with self._limit(timeout, kernel):
+        with self._kernel(name, environment or {}) as kernel, self._limit(timeout, kernel):
             try:
                 return papermill.execute_notebook(
                     notebook if figures else output,
                     output,
                     dict(parameters),
-                    kernel_name="python3",
-                    kernel_manager_class=kernel,
-                    extra_arguments=["--IPKernelApp.log_level=50"],
-                    start_timeout=120,
+                    km=kernel,
+                    kernel_name=name,
+                    start_timeout=START,
                     progress_bar=False,
                     **QUICK | options,
                 )
@@ -95,16 +167,76 @@ class Kernels:
                     raise ExecutionError(f"{type(error).__name__}: {error}", died=True) from error
                 raise
 
+    def stop(self, kill: bool) -> None:
+        """Interrupt the notebooks that run, or kill their kernels."""
+        for kernel in list(self._running):
+            _finish(kernel.signal(signal.SIGKILL if kill and hasattr(signal, "SIGKILL") else signal.SIGINT))
+
+    def close(self) -> None:
+        """End the kernel that is ready, and wait until all that have been used have ended."""
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare:
+            self._end(spare[1])
+        self._aside.shutdown()
+        if self._template:
+            self._template.close()
+
     @contextmanager
-    def _limit(self, timeout: float | None, kernel: type) -> Iterator[None]:
+    def _kernel(self, name: str, environment: Mapping[str, str]) -> Iterator[Kernel]:
+        """A kernel for one notebook."""
+        loop = ensure_event_loop()  # of this thread, in which papermill talks to the kernel
+        kernel = self._take(name, {**os.environ, **self._environment, **environment})
+        self._running.add(kernel)
+        try:
+            yield kernel
+        finally:
+            self._running.discard(kernel)
+            kernel.stop_clients()
+            self._aside.submit(asyncio.run, kernel.end())
+            if not loop.is_running():
+                loop.close()
+
+    def _take(self, name: str, environment: dict[str, str]) -> Kernel:
+        """The kernel that is ready if it is such a one, or else a new one; then another is made ready."""
+        wanted = (name, environment, os.getcwd())
+        with self._lock:
+            spare, self._spare = self._spare, None
+        if spare and spare[0] == wanted and spare[1].exception() is None and _finish(spare[1].result().is_alive()):
+            kernel = spare[1].result()
+        else:
+            if spare:
+                self._end(spare[1])
+            kernel = _finish(self._start(name, environment))
+        with self._lock:
+            if self._template and not self._spare:
+                self._spare = wanted, self._aside.submit(asyncio.run, self._start(name, environment))
+        return kernel
+
+    async def _start(self, name: str, environment: Mapping[str, str]) -> Kernel:
+        with self._lock:
+            if self._template and self._template.over:
+                self._template.close()
+                self._template = None
+            if self._preload is not None and self._template is None:
+                self._template = Template(self._preload, self._log)
+        kernel = Kernel(kernel_name=name)
+        await kernel.start(self._template, environment, self._log)
+        return kernel
+
+    def _end(self, future: Future[Kernel]) -> None:
+        if future.exception() is None:
+            self._aside.submit(asyncio.run, future.result().end())
+
+    @contextmanager
+    def _limit(self, timeout: float | None, kernel: Kernel) -> Iterator[None]:
         """Kill the kernel of the block after so many seconds, and raise TimeoutError then."""
         ended, late = threading.Event(), threading.Event()
 
         def watch() -> None:
             if not ended.wait(timeout):
                 late.set()
-                while not ended.wait(1):  # a kernel that is only starting is killed when it is there
-                    self.stop(kill=True, kind=kernel)
+                asyncio.run(kernel.signal(signal.SIGKILL))
 
         if timeout is not None:
             threading.Thread(target=watch, daemon=True).start()
@@ -115,8 +247,8 @@ class Kernels:
         finally:
             ended.set()
 
-    def stop(self, kill: bool, kind: type = AsyncKernelManager) -> None:
-        """Interrupt the notebooks that run, or kill their kernels."""
-        for kernel in list(self._running):
-            if isinstance(kernel, kind) and kernel.has_kernel and (process := kernel.provisioner):
-                run_sync(process.kill)() if kill else run_sync(process.send_signal)(signal.SIGINT)
+
+def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns, also where this thread has a loop of its own at work, as in JupyterLab."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 import papermill
+from jupyter_client.kernelspec import KernelSpecManager
 
 from common.names import first_unknown
 from lab.execution import lean  # noqa: F401
@@ -51,6 +52,12 @@ def read(path: Path) -> nbformat.NotebookNode:
         raise NotebookError(f"the notebook {path} does not exist") from error
     except Exception as error:  # what a damaged file raises has no common base
         raise NotebookError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
+
+
+def kernel_of(path: Path) -> str:
+    """The kernel to run a notebook in: the one that it names, if it is installed here, or else Python's own."""
+    name = read(path).metadata.get("kernelspec", {}).get("name")
+    return name if name in KernelSpecManager().find_kernel_specs() else "python3"
 
 
 def without_figures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -105,6 +112,12 @@ class Notebook:
         self.fingerprint = self.fingerprint_now()
         self._code = "\n".join(map(_bare, code_of(self.path)))
         self._names = _names() if "NeuralNetwork" in self._code else {}
+
+    @property
+    def modules(self) -> list[str]:
+        """The names of the modules of this repository that it imports, directly or through others."""
+        paths = (path.relative_to(REPOSITORY).with_suffix("") for path in imported(code_of(self.path)))
+        return sorted(".".join(path.parts) for path in paths if path.name != "__init__")
 
     def fingerprint_now(self) -> str:
         """The fingerprint of the code as it is on disk at this moment."""

@@ -86,7 +86,7 @@ class Runner:
         self._offline = wandb_mode() in ("offline", "dryrun")
         if self._offline:
             environment["WANDB_MODE"] = "disabled"  # the driver does it for them, at a fraction of the cost
-        self._kernels = Kernels(environment, folder / "kernels.log")
+        self._kernels = Kernels(environment, folder / "kernels.log", notebook.modules)
         self._execute = execute or functools.partial(self._kernels.execute, figures=False)
         self._stopping = False
         self._thinned: set[str] = set()
@@ -230,6 +230,8 @@ class Runner:
                 while running:  # what runs already is let finish
                     collect(None)
                 raise
+            finally:
+                self._kernels.close()
 
     def _thin(self, progress: Progress) -> None:
         """Remove the notebooks and weights of runs that are neither among the best nor among the last failures."""
