@@ -751,7 +751,7 @@ except KeyboardInterrupt:
 def drive(notebook, plan, timeout=60, **variables):
     """A driver in a process of its own."""
     command = [sys.executable, "-c", DRIVE, json.dumps(plan), str(notebook), str(timeout)]
-    return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.slow
