@@ -261,7 +261,7 @@ with tracking.start(config, sys.argv[1]) as run:
 
 
 @pytest.mark.parametrize("failure", ["refuses the key", "dies half-way"])
-def test_a_failing_server_costs_a_run_seconds_and_nothing_else(failure, tmp_path, server, monkeypatch):
+def test_a_failing_server_costs_a_run_nothing_but_its_upload(failure, tmp_path, server, monkeypatch):
     folder = tmp_path / "trial" / "run"
     if failure == "refuses the key":
         server.key = "f" * 40
@@ -276,13 +276,11 @@ def test_a_failing_server_costs_a_run_seconds_and_nothing_else(failure, tmp_path
             time.sleep(0.05)
         assert len(server.runs) == (failure == "dies half-way")
         server.die()
-        began = time.monotonic()
         output, _ = process.communicate("\n")
     finally:
         watch.cancel()
         process.kill()
-    assert time.monotonic() - began < 60  # without a limit: a week
-    assert process.returncode == 0, output
+    assert process.returncode == 0, output  # without a limit, W&B would go on for a week, and be killed here
     record = json.loads((folder / "record.json").read_text())
     assert record["status"] == "finished"
     assert [epoch["epoch"] for epoch in record["history"]] == [1, 2, 3, 4]
