@@ -13,11 +13,11 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from IPython.display import DisplayHandle, Image, display
 from matplotlib.axes import Axes
@@ -27,10 +27,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
-from lab.pages.coordinates import METRIC, Scale, coordinates
-
-if TYPE_CHECKING:
-    import pandas as pd
+from lab.pages.coordinates import METRIC, Scale, binned, coordinates
 
 COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow, which is too pale for lines on white
     "#0072B2",  # blue
@@ -288,30 +285,71 @@ def parallel_coordinates(
     return _frameless(ax)
 
 
-def importance(ax: Axes, shares: Mapping[str, float], errors: Mapping[str, float] | None = None) -> Axes:
-    """The share of each parameter in explaining the metric, largest first, with `errors` where given."""
-    percent = {name: 100 * shares[name] for name in sorted(shares, key=shares.get, reverse=True)}
-    bars(ax, percent, "importance (% of the total)", {name: 100 * errors[name] for name in errors} if errors else None)
-    ax.set_title("What decides the validation accuracy")
+def importance(ax: Axes, shares: pd.DataFrame) -> Axes:
+    """The `mean` share of each parameter in explaining the metric, largest first, with its interval `low` to `high`."""
+    percent = 100 * shares.sort_values("mean", ascending=False)
+    sns.barplot(x=percent["mean"], y=percent.index, color=COLOURS[0], saturation=1, width=0.7, ax=ax)
+    whiskers = [percent["mean"] - percent["low"], percent["high"] - percent["mean"]]
+    ax.errorbar(percent["mean"], range(len(percent)), xerr=whiskers, fmt="none", ecolor="0.3", capsize=3)
+    ax.axvline(100 / len(percent), linestyle="--", color=COLOURS[3], linewidth=1.2, label="if all decided alike")
+    ax.legend(loc="lower right")
+    ax.set(title="What decides the metric", xlabel="importance (% of the total)", ylabel="", xlim=(0, None))
     return ax
 
 
-def correlation(ax: Axes, table: pd.DataFrame, parameters: Sequence[str]) -> Axes:
-    """Spearman's rank correlation of each parameter with validation accuracy, from the most positive down.
+def correlations(table: pd.DataFrame, parameters: Sequence[str], metric: str = METRIC) -> pd.Series:
+    """Spearman's rank correlation of each parameter with the metric, from the most positive down.
 
-    A parameter that is no number counts as one indicator a value, a run without an accuracy as the worst.
+    A parameter that is no number counts as one indicator a value, a run without the metric as the worst of those that
+    are maximized.
     """
     features = {}
     for name in parameters:
         column = table[name]
         numeric = column.dtype.kind in "iuf"
         features |= {name: column} if numeric else {f"{name} = {value}": column == value for value in column.unique()}
-    metric = table[METRIC].rank(na_option="top")
-    values = {name: metric.corr(column.rank()) for name, column in features.items() if column.nunique() > 1}
-    ordered = {name: values[name] for name in sorted(values, key=values.get, reverse=True)}
-    bars(ax, ordered, "rank correlation with validation accuracy (from -1 to 1)")
-    ax.set_title("What goes with a high validation accuracy")
+    ranks = table[metric].rank(na_option="top")
+    found = {name: ranks.corr(column.rank()) for name, column in features.items() if column.nunique() > 1}
+    return pd.Series(found, dtype=float).sort_values(ascending=False, kind="stable")
+
+
+def chance(runs: int) -> float:
+    """How large a rank correlation of so many unrelated runs is, in 95 of 100 cases at most: 1.96 standard errors."""
+    return min(1.96 / math.sqrt(max(runs - 1, 1)), 1.0)
+
+
+def correlation(ax: Axes, found: pd.Series, runs: int) -> Axes:
+    """Rank correlations with the metric; those that chance does not explain at the usual level are in colour."""
+    limit = chance(runs)
+    colours = [COLOURS[0] if abs(value) > limit else "0.75" for value in found]
+    sns.barplot(x=found.to_numpy(), y=found.index, hue=found.index, palette=colours, saturation=1, width=0.7, ax=ax)
+    ax.axvspan(-limit, limit, color="0.93", zorder=0)
+    ax.axvline(0, color="0.3", linewidth=0.8)
+    ax.set(title="What goes with the metric", xlabel="rank correlation (in the grey: no more than chance)", ylabel="")
+    ax.set_xlim(-1, 1)
     return ax
+
+
+def effects(axes: Sequence[Axes], table: pd.DataFrame, parameters: Sequence[str], metric: str = METRIC) -> None:
+    """A panel a parameter: the metric of each run at its value, and the median with its 95 % interval (bootstrap).
+
+    Values stand in their order; many numbers are gathered in four ranges. Runs without the metric are left out.
+    """
+    scale = Scale(table, metric)
+    for ax, name in zip(axes, parameters, strict=True):
+        values, shown = binned(table[name]), pd.Series(scale.values, table.index)
+        look = {
+            "errorbar": ("ci", 95),
+            "seed": 0,
+            "n_boot": 500,
+            "linestyle": "none",
+            "color": COLOURS[0],
+            "capsize": 0.1,
+        }
+        sns.stripplot(x=values, y=shown, color="0.6", size=4, jitter=0.15, ax=ax)
+        sns.pointplot(x=values, y=shown, estimator="median", marker="D", ax=ax, **look)
+        ax.set(title=name, xlabel="", ylabel="")
+        ax.set_xticks(ax.get_xticks(), [label.replace(" to ", "\nto ") for label in values.cat.categories], fontsize=9)
 
 
 # --- Evaluation ---
@@ -346,7 +384,7 @@ def confusion_matrix(ax: Axes, counts: ArrayLike, names: Sequence[str], order: S
 
 def _cell_text(count: float, share: float, right: bool) -> str:
     """A count, which may be a mean, with its share where that is not tiny; nothing where there is none."""
-    if count < 0.5:
+    if count <= 0.5:
         return ""
     return f"{count:,.0f}\n{share:.0f} %" if right or share >= 0.95 else f"{count:,.0f}"
 

@@ -98,30 +98,32 @@ def confusion(
 ) -> None:
     """Show `fig`, and a table of true class by predicted class in which a cell opens the mistakes behind it.
 
-    One network's `probabilities` (n, classes) for `images` (n, pixels) of true `labels` (n,). A cell shows the `most`
-    confident of its mistakes; `order` arranges the classes, as figures.confusion_matrix has them.
+    `probabilities` (networks, n, classes) are those of one or several networks for `images` (n, pixels) of true
+    `labels` (n,). Counts are means over the networks, and a cell shows the `most` of its mistakes that most networks
+    make, the surest first. `order` arranges the classes, as figures.confusion_matrix has them.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     order = list(range(len(names)) if order is None else order)
-    said, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    counts = np.zeros((len(names), len(names)), dtype=int)
-    np.add.at(counts, (labels, said), 1)
-    chosen, cells = [], []
-    for true, guess in ((true, guess) for true in order for guess in order if true != guess and counts[true, guess]):
-        found = np.flatnonzero((labels == true) & (said == guess))
-        found = found[np.argsort(-confidence[found], kind="stable")[:most]]
-        row, column = order.index(true), order.index(guess)
-        texts = [f"{sure(confidence[i])} sure" for i in found]
-        cells.append({"row": row, "column": column, "first": len(chosen), "texts": texts})
+    said = probabilities.argmax(axis=2)
+    counts = np.array([[(said[:, labels == true] == guess).sum() for guess in order] for true in order]) / len(said)
+    counts, chosen, cells = np.rint(counts).astype(int), [], []  # as a still matrix writes them
+    for row, column in zip(*np.nonzero(counts * (1 - np.eye(len(order), dtype=int))), strict=True):
+        cases = np.flatnonzero(labels == order[row])
+        found, texts = _mistakes(cases, said[:, cases] == order[column], probabilities[:, cases, order[column]], most)
+        cells.append({"row": int(row), "column": int(column), "first": len(chosen), "texts": texts})
         chosen.extend(found)
     atlas, side = _atlas(np.asarray(images)[chosen])
-    arranged = counts[np.ix_(order, order)].tolist()
-    show(
-        fig,
-        alt,
-        "confusion",
-        {"names": [names[k] for k in order], "counts": arranged, "cells": cells, "atlas": atlas, "side": side},
-    )
+    data = {"names": [names[k] for k in order], "counts": counts.tolist(), "cells": cells, "atlas": atlas, "side": side}
+    show(fig, alt, "confusion", data)
+
+
+def _mistakes(cases: np.ndarray, made: np.ndarray, confidence: np.ndarray, most: int) -> tuple[np.ndarray, list[str]]:
+    """The cases in which a mistake is `made` (networks, cases), those of most networks first, and a word on each."""
+    votes = made.sum(axis=0)
+    surely = np.where(made, confidence, 0).sum(axis=0) / np.maximum(votes, 1)
+    ranked = np.lexsort((-surely, -votes))[: min(most, np.count_nonzero(votes))]
+    by = [f"by {votes[k]} of {len(made)}, " if len(made) > 1 else "" for k in ranked]
+    return cases[ranked], [f"{voters}{sure(surely[k])} sure" for voters, k in zip(by, ranked, strict=True)]
 
 
 def _atlas(pictures: np.ndarray, columns: int = 32) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from lab.pages import pictures
 from lab.pages.refusals import refuse
+from lab.pages.typography import typeset_all
 
 NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+−]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
 
@@ -24,6 +25,7 @@ def tidy(markup: str) -> Markup:
         _tidy_table(soup, table)
     for link in soup.select("a[href]"):
         link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
+    typeset_all(soup)
     return Markup(soup)
 
 

@@ -131,6 +131,8 @@ class Texts(Cells):
         headings = resources.setdefault("headings", [])
         if cell.cell_type == "markdown":
             cell.source = tidy(markdown.render(cell.source, headings, cell.get("attachments")))
+        elif headings:
+            cell.metadata.section = BeautifulSoup(headings[-1][2], "html.parser").get_text()
         above = len(headings)
         for output in cell.get("outputs", ()):
             data = output.get("data", {})

@@ -17,6 +17,7 @@ from lab.pages import pictures
 from lab.pages.exporter import TEMPLATES, Page, page
 from lab.pages.refusals import ReportError
 from lab.pages.results import results, tell
+from lab.pages.typography import typeset
 
 RESULT = "05_evaluation"  # the page whose first picture is the README's
 
@@ -72,6 +73,7 @@ def _filled(template: str, scripts: Sequence[str], **values: Any) -> bytes:
     """A page whose own scripts, and no others, run in it: their hashes are its content security policy."""
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     templates.filters["moment"] = lambda date: f"{datetime.fromisoformat(date):%d %B %Y, %H:%M} UTC"
+    templates.filters["typeset"] = typeset
     texts = [(TEMPLATES / name).read_text(encoding="utf-8") for name in scripts]
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
     shown = templates.get_template(f"{template}.html.j2").render(scripts=texts, hashes=hashes, **values)

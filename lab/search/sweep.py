@@ -303,8 +303,8 @@ def importance(
     """How much each parameter decides whether a run is in the better half: shares of one, most important first.
 
     By PED-ANOVA (Watanabe, Bansal and Hutter, 2023), on as many runs drawn with replacement, `resamples` times over:
-    columns `mean` and `deviation`, which is what few runs leave uncertain. A diverged run counts as the worst, one that
-    was stopped early by its last value.
+    columns `mean` and `deviation`, `low` and `high`, between which 95 of 100 such draws lie: what few runs leave open.
+    A diverged run counts as the worst, one that was stopped early by its last value.
     """
     import pandas as pd
 
@@ -329,7 +329,8 @@ def importance(
         drawn.add_trials([runs[k] for k in sample])
         shares.append(optuna.importance.get_param_importances(drawn, evaluator=evaluator))
     shares = pd.DataFrame(shares).fillna(0)
-    found = pd.DataFrame({"mean": shares.mean(), "deviation": shares.std()})
+    ends = shares.quantile([0.025, 0.975]).to_numpy()
+    found = pd.DataFrame({"mean": shares.mean(), "deviation": shares.std(), "low": ends[0], "high": ends[1]})
     return found.sort_values("mean", ascending=False)
 
 

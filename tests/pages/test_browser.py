@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from lab.pages import interactive, site
+from lab.pages.tables import table
 from page_kit import code, displayed, figure, shown, stream, write
 
 REPORTS = Path(__file__).parents[2] / "reports"
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 WIDE, TABLET, TELEPHONE = (1440, 900), (820, 1180), (390, 844)
 LOOKS = [(size, scheme) for size in (WIDE, TELEPHONE) for scheme in ("light", "dark")]
+RUNS = pd.DataFrame({"optimizer": ["adam", "sgd", "mgd"], "accuracy": [0.88, 0.09, -0.015]})
 IMAGES = np.random.default_rng(0).integers(0, 256, (7, 784), dtype=np.uint8)
 SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))"
 
@@ -39,7 +41,7 @@ def confusion() -> nbformat.NotebookNode:
     probabilities = np.full((7, 3), 0.1)
     probabilities[range(7), said] = [0.9, 0.8, 0.7, 0.6, 0.9, 0.75, 0.9]
     names = ("Coat", "Shirt", "Bag")
-    return displayed(interactive.confusion, plt.figure(), "Three classes", names, labels, probabilities, IMAGES)
+    return displayed(interactive.confusion, plt.figure(), "Three classes", names, labels, probabilities[None], IMAGES)
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +60,8 @@ def fresh(tmp_path_factory) -> Path:
         code("class Long:\n    x = '" + "x" * 200 + "'  # " + "y" * 200, tags=["show-code"]),
         "### A table\n\n| a | b |\n|---|---|\n| 1 | 2 |",
         code("wide", shown(html=wide.to_html()), shown(html=wide.style.format("{:.1f}").to_html())),
+        "### To sort",
+        code("table(runs)", shown(html=table(RUNS, {"accuracy": "{:.1%}"}).to_html())),
         "## What it prints",
         code("print()", stream("stdout", "y" * 200 + "\n" + "line\n" * 60)),
         "## It answers",
@@ -238,18 +242,18 @@ def test_one_switch_opens_all_code_and_each_fold_opens_by_itself(opened, fresh):
         return folds.evaluate_all("all => all.map(fold => fold.open)")
 
     before = state()
-    assert before == [False, True, *[False] * 5]
+    assert before == [False, True, *[False] * 6]
     folds.first.locator("summary").focus()
     page.keyboard.press("Space")
     assert state() == [True, *before[1:]]
     assert switch.inner_text() == "Show all code"
     switch.focus()
     page.keyboard.press("Enter")
-    assert state() == [True] * 7
+    assert state() == [True] * len(before)
     page.evaluate(SETTLED)
     assert switch.inner_text() == "Hide all code"
     page.keyboard.press("Enter")
-    assert state() == [False] * 7
+    assert state() == [False] * len(before)
 
 
 def test_the_contents_follow_the_reader_on_a_wide_screen(opened, fresh):
@@ -374,7 +378,7 @@ def test_a_cell_of_the_confusion_matrix_opens_the_mistakes_behind_it(live):
     assert live.locator(":focus").get_attribute("aria-label") == "Shirt taken for Coat: 3 of 4"
     live.get_by_role("button", name="Bag taken for Shirt").focus()
     live.keyboard.press("Enter")
-    assert panel.locator("p").inner_text() == "Bag taken for Shirt: 1 of 2. The most confident:"
+    assert panel.locator("p").inner_text() == "Bag taken for Shirt: 1 of 2. The first of them:"
     assert pictures.count() == 1
 
 
@@ -387,3 +391,34 @@ def test_without_javascript_or_on_paper_the_still_pictures_are_shown(opened, fre
     paper.emulate_media(media="print")
     assert paper.locator("figure.interactive img").first.is_visible()
     assert not paper.locator(".working").first.is_visible()
+
+
+def test_a_heading_sorts_its_table_and_says_so(opened, fresh):
+    page = opened(fresh / "01_everything.html")
+    table = page.locator("table", has_text="adam")
+    column = "rows => rows.map(row => row.cells[1].textContent)"
+    table.get_by_role("button", name="accuracy").click()
+    assert table.locator("tbody tr").evaluate_all(column) == ["\u22121.5\u202f%", "9.0\u202f%", "88.0\u202f%"]
+    assert table.get_by_role("columnheader", name="accuracy").get_attribute("aria-sort") == "ascending"
+    page.keyboard.press("Enter")
+    assert table.locator("tbody tr").evaluate_all(column) == ["88.0\u202f%", "9.0\u202f%", "\u22121.5\u202f%"]
+    table.get_by_role("button", name="optimizer").click()
+    names = table.locator("tbody tr").evaluate_all("rows => rows.map(row => row.cells[0].textContent)")
+    assert names == ["adam", "mgd", "sgd"]
+
+
+def test_a_table_is_handed_over_as_a_file(opened, fresh):
+    page = opened(fresh / "01_everything.html")
+    with page.expect_download() as download:
+        page.locator("table", has_text="adam").locator("xpath=../following-sibling::button[1]").click()
+    assert download.value.suggested_filename == "To-sort.csv"
+    assert Path(download.value.path()).read_text("utf-8-sig").splitlines()[:2] == [
+        '"optimizer","accuracy"',
+        '"adam","88.0 %"',
+    ]
+
+
+def test_each_fold_of_code_has_a_name_of_its_own(opened, fresh):
+    names = opened(fresh / "01_everything.html").locator("details.code summary").all_text_contents()
+    assert len(names) > 3
+    assert len(set(names)) == len(names)

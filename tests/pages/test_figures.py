@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from scipy.stats import spearmanr
 
 from lab.pages import figures
 
@@ -37,6 +38,9 @@ PARAMETERS = ["optimizer", "layers", "learning_rate", "momentum", "batch_size"]
 GRID = np.stack(np.meshgrid(np.linspace(-3, 3, 7), np.linspace(-2, 2, 5)), axis=-1)
 
 
+SHARES = pd.DataFrame({"mean": [0.2, 0.8], "low": [0.0, 0.6], "high": [0.5, 0.9]}, index=["layers", "optimizer"])
+
+
 def widest(values):
     """An interval, of values in whatever unit."""
     return min(values), max(values)
@@ -51,8 +55,8 @@ CASES = {
     figures.descent: (GRID, (GRID**2).sum(axis=-1), [[2, 2], [1, 1], [0.5, 0.25]], "adam, η = 0.1"),
     figures.best_so_far: (TABLE,),
     figures.parallel_coordinates: (TABLE, PARAMETERS),
-    figures.importance: ({"layers": 0.2, "optimizer": 0.8},),
-    figures.correlation: (TABLE, PARAMETERS),
+    figures.importance: (SHARES,),
+    figures.correlation: (pd.Series({"layers": 0.7, "optimizer = sgd": -0.3}), 24),
     figures.confusion_matrix: ([[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES),
     figures.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
     figures.speeds: (SPEEDS, ["ours"]),
@@ -220,17 +224,42 @@ def test_a_sweep_without_a_single_accuracy_is_refused(ax):
             draw(ax, table, *arguments)
 
 
-def test_importance_puts_the_largest_first(ax):
-    figures.importance(ax, {"layers": 0.2, "optimizer": 0.8}, {"layers": 0.1, "optimizer": 0.05})
+def test_importance_puts_the_largest_first_and_whiskers_end_at_nought(ax):
+    figures.importance(ax, SHARES)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["optimizer", "layers"]
     assert np.allclose([bar.get_width() for bar in ax.patches], [80, 20])
+    assert np.allclose([line[:, 0] for line in ax.collections[-1].get_segments()], [[60, 90], [0, 50]])
+    assert ax.get_xlim()[0] == 0
 
 
-def test_correlation_has_sign_and_size_and_leaves_out_constants(ax):
+def test_correlations_have_sign_and_size_and_leave_out_constants():
     table = pd.DataFrame({"layers": [1, 2, 3, 9], "weight_decay": [0.5, 0.1, 0.01, 0], "loss": list("aabb"), "seed": 0})
-    figures.correlation(ax, table.assign(validationaccuracy=[np.nan, 0.7, 0.8, 0.81]), list(table))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["layers", "loss = b", "loss = a", "weight_decay"]
-    assert [bar.get_width() for bar in ax.patches] == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
+    found = figures.correlations(table.assign(validationaccuracy=[np.nan, 0.7, 0.8, 0.81]), list(table))
+    assert found.index.tolist() == ["layers", "loss = b", "loss = a", "weight_decay"]
+    assert found.tolist() == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
+
+
+def test_what_chance_explains_is_grey(ax):
+    figures.correlation(ax, pd.Series({"a": 0.5, "b": 0.3, "c": -0.45}), 24)
+    grey = [bar.get_facecolor()[0] == bar.get_facecolor()[2] for bar in ax.patches[:3]]
+    assert grey == [False, True, False]  # 1.96 / √23 is 0.41
+
+
+def test_unrelated_runs_stay_within_chance_nineteen_times_in_twenty():
+    rng = np.random.default_rng(0)
+    drawn = [spearmanr(*rng.normal(size=(2, 24))).statistic for _ in range(2000)]
+    assert 0.93 < np.mean(np.abs(drawn) < figures.chance(24)) < 0.97
+
+
+def test_effects_have_a_panel_a_parameter_with_values_in_their_order(ax):
+    fig, axes = plt.subplots(1, 2)
+    table = TABLE.assign(num_hidden_neurons=[128, 32, 64, 32, 128])
+    figures.effects(axes, table, ["num_hidden_neurons", "optimizer"])
+    fig.draw_without_rendering()
+    assert [label.get_text() for label in axes[0].get_xticklabels()] == ["32", "64", "128"]
+    dots = axes[0].collections[0].get_offsets()
+    assert sorted(dots[:, 1].compressed()) == pytest.approx([85, 88])
+    plt.close(fig)
 
 
 def test_confusion_matrix_colours_errors_only(ax):

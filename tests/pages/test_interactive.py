@@ -97,7 +97,7 @@ def test_a_cell_holds_its_most_confident_mistakes_in_the_order_of_the_classes(fi
     probabilities = np.zeros((5, 2))
     probabilities[range(5), said] = [0.6, 0.9, 0.7, 0.8, 0.55]
     images = np.arange(5, dtype=np.uint8)[:, None] * np.ones(4, dtype=np.uint8)
-    output = displayed(interactive.confusion, fig, "C", "ab", labels, probabilities, images, order=[1, 0], most=2)
+    output = displayed(interactive.confusion, fig, "C", "ab", labels, probabilities[None], images, order=[1, 0], most=2)
     data = output.data[INTERACTIVE]["data"]
     assert data["names"] == ["b", "a"]
     assert data["counts"] == [[1, 1], [3, 0]]
@@ -110,5 +110,16 @@ def test_a_cell_holds_its_most_confident_mistakes_in_the_order_of_the_classes(fi
 
 
 def test_a_network_without_mistakes_has_no_cell(fig):
-    output = displayed(interactive.confusion, fig, "C", "ab", [0, 1], np.eye(2), np.zeros((2, 4), dtype=np.uint8))
+    output = displayed(interactive.confusion, fig, "C", "ab", [0, 1], np.eye(2)[None], np.zeros((2, 4), dtype=np.uint8))
     assert output.data[INTERACTIVE]["data"]["cells"] == []
+
+
+def test_a_cell_holds_first_what_most_networks_get_wrong(fig):
+    said = np.array([[1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 1]])  # networks by images
+    images = np.arange(4, dtype=np.uint8)[:, None] * np.ones(4, dtype=np.uint8)
+    probabilities = np.where(said[..., None] == [0, 1], 0.8, 0.2)
+    data = displayed(interactive.confusion, fig, "C", "ab", [0, 0, 0, 1], probabilities, images).data[INTERACTIVE][
+        "data"
+    ]
+    assert data["counts"] == [[2, 1], [0, 1]]  # means: 1.33 of the first class are taken for the second
+    assert data["cells"][0]["texts"] == ["by 3 of 3, 80.0 % sure", "by 1 of 3, 80.0 % sure"]

@@ -208,7 +208,7 @@
         other.setAttribute("aria-pressed", other === button);
       }
       panel.replaceChildren();
-      add(panel, "p", {}, `${label}. The most confident:`);
+      add(panel, "p", {}, `${label}. The first of them:`);
       const list = add(panel, "ul");
       texts.forEach((text, k) => {
         const item = add(list, "li"), across = picture.naturalWidth / side, place = first + k;

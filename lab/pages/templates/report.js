@@ -30,6 +30,62 @@ if (contents) {
   follow();
 }
 
+// A heading of a table sorts it, and a button hands it over as a file
+const number = (text) => Number.parseFloat(text.replace(/[\u202f\u00a0 ,%]/g, "").replace("\u2212", "-"));
+const compare = (a, b) => {
+  const [x, y] = [number(a), number(b)];
+  if (Number.isNaN(x) || Number.isNaN(y)) return Number.isNaN(x) - Number.isNaN(y) || a.localeCompare(b);
+  return x - y;
+};
+const quoted = (text) => `"${(/^[=+@\t]/.test(text) ? "'" : "") + text.replaceAll('"', '""')}"`; // never a formula
+const textOf = (cell) => cell.textContent.trim();
+const typed = (text) => text.replace(/[\u202f\u00a0]/g, " ").replaceAll("\u2212", "-"); // as other programs read it
+
+function sortable(table) {
+  const [head] = table.tHead.rows, body = table.tBodies[0];
+  [...head.cells].forEach((cell, column) => {
+    if (cell.localName !== "th") return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...cell.childNodes);
+    cell.append(button);
+    cell.setAttribute("aria-sort", "none");
+    button.addEventListener("click", () => {
+      const down = cell.getAttribute("aria-sort") === "ascending";
+      for (const other of head.cells) if (other.hasAttribute("aria-sort")) other.setAttribute("aria-sort", "none");
+      cell.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const order = (a, b) => (down ? -1 : 1) * compare(textOf(a.cells[column]), textOf(b.cells[column]));
+      body.append(...[...body.rows].sort(order));
+    });
+  });
+}
+
+function downloadable(table) {
+  const button = document.createElement("button");
+  button.className = "csv";
+  button.type = "button";
+  const section = [...document.querySelectorAll("main h2, main h3")].filter(
+    (heading) => heading.compareDocumentPosition(table) & Node.DOCUMENT_POSITION_FOLLOWING).at(-1);
+  const name = section?.id || "table";
+  button.textContent = "Download as CSV";
+  button.setAttribute("aria-label", `Download as CSV: ${name.replaceAll("-", " ")}`);
+  button.addEventListener("click", () => {
+    const lines = [...table.rows].map((row) => [...row.cells].map((cell) => quoted(typed(textOf(cell)))).join(","));
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
+    link.download = `${name}.csv`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  });
+  (table.closest(".scroll") ?? table).after(button);
+}
+
+for (const table of document.querySelectorAll("main .output table")) {
+  if (!table.tHead || table.tHead.rows.length !== 1 || table.tBodies[0]?.rows.length < 3) continue;
+  downloadable(table);
+  if (!table.querySelector("[rowspan], [colspan]")) sortable(table);
+}
+
 // What the mouse can scroll, the keyboard must too; an edge that hides something fades
 const fade = (box) => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 1);
 const observer = new ResizeObserver((entries) => {

@@ -1,0 +1,29 @@
+"""How numbers are set in running text: one style of per cent, a minus that is one, and no break within a number."""
+
+import re
+
+from bs4 import BeautifulSoup
+
+NARROW, FIXED = "\u202f", "\u00a0"  # spaces at which no line breaks
+SETTINGS = (
+    (re.compile(r"(?<=\d)[ \u00a0]?%"), f"{NARROW}%"),
+    (re.compile(r"(?<![\w.,)\]\u2212-])-(?=\.?\d)"), "\u2212"),
+    (re.compile(r"(?<=\d)e-(?=\d)"), "e\u2212"),
+    (re.compile(r"± (?=\d)"), f"±{NARROW}"),
+    (re.compile(r"(?<=\d) (?=(?:s|ms|µs|min|h|kB|MB|GHz|points?|percentage)\b)"), FIXED),
+)
+AS_WRITTEN = ("code", "pre", "math", "style", "script", "textarea")
+
+
+def typeset(text: str) -> str:
+    """A text with its numbers set."""
+    for pattern, replacement in SETTINGS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def typeset_all(soup: BeautifulSoup) -> None:
+    """Set the numbers in all text of a page that is not code or a formula."""
+    for node in soup.find_all(string=re.compile(r"\d")):
+        if not node.find_parent(AS_WRITTEN) and (changed := typeset(node)) != node:
+            node.replace_with(changed)

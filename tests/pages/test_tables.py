@@ -1,0 +1,40 @@
+"""Tables: every value is text, columns and caption are as asked; numbers are set in one style."""
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from lab.pages.markup import tidy
+from lab.pages.tables import table
+from lab.pages.typography import typeset
+
+HOSTILE = "<script>1</script>"
+
+
+def test_values_headings_index_and_caption_are_text():
+    frame = pd.DataFrame({HOSTILE: [HOSTILE, "b"], "n": [0.5, 1.0]}, index=pd.Index([HOSTILE, "c"], name="who"))
+    soup = BeautifulSoup(table(frame, {"n": "{:.1%}"}, caption=HOSTILE).to_html(), "html.parser")
+    assert not soup.select("script")
+    assert soup.get_text().count(HOSTILE) == 4
+    assert soup.caption.get_text() == HOSTILE
+
+
+def test_an_index_without_a_name_is_left_out_and_what_is_missing_is_blank():
+    soup = BeautifulSoup(table(pd.DataFrame({"a": ["x", None]})).to_html(), "html.parser")
+    assert [[cell.get_text() for cell in row.select("th, td")] for row in soup.select("tr")] == [["a"], ["x"], [""]]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("88.07% or 88.07 %", "88.07\u202f% or 88.07\u202f%"),
+        ("from -0.01 to +0.94", "from \u22120.01 to +0.94"),
+        ("an error of 1e-08", "an error of 1e\u221208"),
+        ("± 0.41 points", "±\u202f0.41\u00a0points"),
+        ("2026-03-01, 1-2, COVID-19, f(-x)", "2026-03-01, 1-2, COVID-19, f(-x)"),
+    ],
+)
+def test_numbers_are_set_in_one_style(text, shown):
+    assert typeset(text) == shown
+    assert typeset(shown) == shown
+    assert tidy(f"<p>{text}</p><code>{text}</code>") == f"<p>{shown}</p><code>{text}</code>"
