@@ -281,10 +281,10 @@ def test_from_the_index_to_a_page_and_back(opened, fresh):
     page.get_by_role("link", name="Previous A title").click()
     assert page.locator("h1").inner_text().startswith("A title")
     page.get_by_role("link", name="All pages").click()
-    assert "88.9 %" in page.locator(".cards").inner_text()
+    assert "88.9\u202f%" in page.locator(".cards").inner_text()
 
 
-# --- Figures that answer ---
+# --- Interactive figures ---
 
 
 @pytest.fixture
@@ -328,7 +328,7 @@ def test_an_axis_is_moved_with_the_mouse(live):
     lines = live.locator(".run").first.get_attribute("d")
     name = live.get_by_role("button", name="layers, axis 1 of 3")
     name.scroll_into_view_if_needed()
-    box, last = name.bounding_box(), live.get_by_role("button", name="optimizer").bounding_box()
+    box, last = name.bounding_box(), live.get_by_role("button", name="optimizer, axis 2 of 3").bounding_box()
     drag(live, box["x"] + 20, box["y"] + 20, last["x"] - box["x"], 0)
     assert axes(live) == ["optimizer", "layers", "accuracy (%)"]
     assert live.locator(".run").first.get_attribute("d") != lines
@@ -397,12 +397,12 @@ def test_a_heading_sorts_its_table_and_says_so(opened, fresh):
     page = opened(fresh / "01_everything.html")
     table = page.locator("table", has_text="adam")
     column = "rows => rows.map(row => row.cells[1].textContent)"
-    table.get_by_role("button", name="accuracy").click()
+    table.get_by_role("button", name="accuracy", exact=True).click()
     assert table.locator("tbody tr").evaluate_all(column) == ["\u22121.5\u202f%", "9.0\u202f%", "88.0\u202f%"]
     assert table.get_by_role("columnheader", name="accuracy").get_attribute("aria-sort") == "ascending"
     page.keyboard.press("Enter")
     assert table.locator("tbody tr").evaluate_all(column) == ["88.0\u202f%", "9.0\u202f%", "\u22121.5\u202f%"]
-    table.get_by_role("button", name="optimizer").click()
+    table.get_by_role("button", name="optimizer", exact=True).click()
     names = table.locator("tbody tr").evaluate_all("rows => rows.map(row => row.cells[0].textContent)")
     assert names == ["adam", "mgd", "sgd"]
 

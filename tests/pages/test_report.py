@@ -215,7 +215,7 @@ def test_tables_set_numbers_flush_right_and_name_their_index_beside_the_columns(
     )
     styled, plain = build(root).select("table")
     rows = [[cell.get_text(strip=True) for cell in row.find_all(["th", "td"])] for row in styled.select("tr")]
-    assert rows[:2] == [["class", "F1", "taken for", "runs"], ["Shirt", "68.1%", "Coat", "-3.000000"]]
+    assert rows[:2] == [["class", "F1", "taken for", "runs"], ["Shirt", "68.1\u202f%", "Coat", "\u22123.000000"]]
     assert [cell.get_text() for cell in styled.select("th.number")] == ["F1", "runs"]
     assert len(styled.select("td.number")) == 4
     assert not plain.select(".number")
@@ -244,7 +244,7 @@ def test_index_shows_the_results_and_every_page(root, executed):
     executed("# Model", name="02_model")
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %", "note": "five seeds ±0.2"}}')
     index = build(root, "index")
-    assert "88.9 %" in index.select_one(".cards").get_text()
+    assert "88.9\u202f%" in index.select_one(".cards").get_text()
     assert "five seeds ±0.2" in index.select_one(".cards").get_text()
     assert [(a.get_text(), a["href"]) for a in index.select("h3 a")] == [
         ("Data & co", "01_data.html"),
@@ -335,7 +335,7 @@ def test_readme_shows_the_results_between_its_markers(root, executed):
     filled = readme.read_text("utf-8")
     assert filled == (
         "# Title\n\n<!-- results -->\n\n| Result | Value | Note |\n| --- | --- | --- |\n"
-        "| Test accuracy | 88.9 % | a &#124; b \\1 |\n| Hardest | Shirt |  |\n\n"
+        "| Test accuracy | 88.9\u202f% | a &#124; b \\1 |\n| Hardest | Shirt |  |\n\n"
         "![Seed by seed: \\[1, 2\\]](reports/result.png)\n\n<!-- /results -->\n\n"
         "The rest, \\1 and all.\n"
     )
