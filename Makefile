@@ -15,10 +15,9 @@ LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.
         --generate-hashes --no-emit-index-url --no-annotate --no-header
 
 RUNS := $(or $(FASHION_RUNS),runs)
-CORE := activations.py losses.py optimizers.py nn_core.py fashion_mnist.py $(wildcard backends/*.py common/*.py)
-LAB := $(wildcard lab/*.py lab/*/*.py)
-PAGES := 01_dataset 02_model 03_train 04_sweep 05_evaluation 06_benchmark
-EXECUTED := $(PAGES:%=$(RUNS)/notebooks/%.ipynb)
+CODE := $(wildcard *.py */__init__.py common/*.py backends/*.py lab/*/*.py)
+SEARCH := $(filter-out report.py lab/pages/% lab/evaluation/%,$(CODE))
+EXECUTED := $(addprefix $(RUNS)/,$(wildcard notebooks/*.ipynb))
 
 all: reports  ## the main job: environment, data, notebooks, sweep, evaluation, reports
 	@$(PY) report.py summary
@@ -98,16 +97,16 @@ help:  ## this menu
 	@$(PEERS) --no-deps --editable .
 	@touch $@
 
-$(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(CORE) $(LAB) requirements.lock | data
+$(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(SEARCH) requirements.lock | data
 	$(PY) sweep.py run sweeps/random.yaml
 	$(PY) sweep.py run sweeps/bayes.yaml --after random
 	@touch $@
 
-$(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb fashion_mnist.py $(LAB) requirements.lock | data
+$(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb $(CODE) requirements.lock | data
 	$(PY) report.py run $<
-$(RUNS)/notebooks/02_model.ipynb $(RUNS)/notebooks/03_train.ipynb $(RUNS)/notebooks/06_benchmark.ipynb: $(CORE)
 $(RUNS)/notebooks/06_benchmark.ipynb: $(wildcard $(RUNS)/benchmark.json)
-$(RUNS)/notebooks/04_sweep.ipynb $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep
+$(RUNS)/notebooks/04_sweep.ipynb: $(RUNS)/.sweep
+$(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep notebooks/03_train.ipynb
 
-reports/index.html: $(EXECUTED) report.py $(LAB) $(wildcard lab/pages/templates/*)
+reports/index.html: $(EXECUTED) $(wildcard lab/pages/templates/*)
 	$(PY) report.py build

@@ -143,6 +143,25 @@ def test_the_menu_offers_what_the_readme_does():
     assert {"all", "env", "data", "sweep", "evaluate", "reports", "lint", "clean"} <= menu
 
 
+def test_a_page_depends_on_all_that_it_is_made_of():
+    """As make itself has understood the Makefile: what is in a folder is there, and nothing is missing."""
+    command = ["make", "--print-data-base", "--question", "FASHION_RUNS=somewhere"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout
+    needs = dict(re.findall(r"^(somewhere/\S+|reports/index.html): (.*)$", printed, re.MULTILINE))
+    code = {path.relative_to(ROOT).as_posix() for path in tree.modules()} - {"lab/__init__.py"}
+    for notebook in NOTEBOOKS:
+        assert {f"notebooks/{notebook.name}", "requirements.lock", *code} <= set(
+            needs[f"somewhere/notebooks/{notebook.name}"].split()
+        )
+    assert {f"somewhere/notebooks/{notebook.name}" for notebook in NOTEBOOKS} <= set(
+        needs["reports/index.html"].split()
+    )
+    unseen = {name for name in code if name.startswith(("lab/pages/", "lab/evaluation/", "report.py"))}
+    assert {"notebooks/03_train.ipynb", "sweeps/bayes.yaml", *code - unseen} <= set(needs["somewhere/.sweep"].split())
+    for chapter in ("04_sweep", "05_evaluation"):
+        assert "somewhere/.sweep" in needs[f"somewhere/notebooks/{chapter}.ipynb"].split()
+
+
 @pytest.mark.slow
 def test_modules_are_installed_where_notebooks_find_them(tmp_path):
     """An editable install, so no notebook needs sys.path, whatever its working directory."""
