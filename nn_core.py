@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,6 +29,7 @@ from losses import LOSSES, ones, softmax
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
+LAYERS = 3  # hidden layers, unless others are asked for
 MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
 
 
@@ -64,7 +65,8 @@ class NeuralNetwork:
     Args:
         max_epochs: passes over the training examples.
         initializer, activation, optimizer, loss: names in INITIALIZERS, ACTIVATIONS, OPTIMIZERS, LOSSES, in any case.
-        layers: hidden layers, each of `num_hidden_neurons`.
+        layers: hidden layers; None is one for each width that `num_hidden_neurons` lists, otherwise 3.
+        num_hidden_neurons: neurons in each of them, or a list of widths, one a layer from the input on.
         learning_rate, batch_size: as usual; a last batch that is smaller is used as well.
         weight_decay: λ of the L2 term ½ λ Σ W² in the loss; weights only, never biases. An optimizer that has a
             `weight_decay` of its own (ADAMW) takes it instead.
@@ -90,8 +92,8 @@ class NeuralNetwork:
         *,
         max_epochs: int = 10,
         initializer: str = "xavier",
-        layers: int = 3,
-        num_hidden_neurons: int = 128,
+        layers: int | None = None,
+        num_hidden_neurons: int | Sequence[int] = 128,
         activation: str = "tanh",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
@@ -106,6 +108,9 @@ class NeuralNetwork:
         threads: int | None = None,
         **settings: float | None,
     ):
+        several = isinstance(num_hidden_neurons, list | tuple)
+        if layers is None:
+            layers = len(num_hidden_neurons) if several else LAYERS
         arguments = dict(
             max_epochs=max_epochs, initializer=initializer, layers=layers, num_hidden_neurons=num_hidden_neurons,
             activation=activation, learning_rate=learning_rate, weight_decay=weight_decay, optimizer=optimizer,
@@ -115,7 +120,11 @@ class NeuralNetwork:
         given = arguments | {name: value for name, value in settings.items() if value is not None}
         self.config = {name: _plain(value) for name, value in given.items()}
         for key, least in MINIMUM.items():
-            _check_integer(key, self.config[key], least)
+            for value in self.config[key] if isinstance(self.config[key], list) else [self.config[key]]:
+                _check_integer(key, value, least)
+        widths = list(num_hidden_neurons) if several else [num_hidden_neurons] * layers
+        if len(widths) != layers:
+            raise ValueError(f"layers={layers}: num_hidden_neurons={widths} lists {len(widths)}; leave layers out.")
         if threads is not None:
             _check_integer("threads", threads, 1)
         check_setting("weight_decay", weight_decay, "NeuralNetwork")
@@ -128,7 +137,7 @@ class NeuralNetwork:
 
         chosen = backends.choose(_choose("backend", backend, {name: name for name in backends.NAMES}), self._dtype)
         self.optimizer = self._make_optimizer(settings, arguments, chosen)
-        self._sizes = [inputs] + [num_hidden_neurons] * layers + [classes]
+        self._sizes = [inputs, *widths, classes]
         self._backend = chosen(self._activation, self._loss, self.optimizer)
         self._allocate()
         for W in self._weights.values():
@@ -448,7 +457,9 @@ def _choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy number as Python's own, which JSON can hold."""
+    """A NumPy number as Python's own and a tuple as a list, as JSON holds them."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 

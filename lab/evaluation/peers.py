@@ -43,12 +43,12 @@ CHOICES = {  # what it has too; for sigmoid it draws the initial weights from an
 def translate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of MLPClassifier for a configuration of ours; ValueError names what it does not have."""
     config = NeuralNetwork(**config).config  # with every default
-    chosen = {key: config[key].casefold() for key in CHOICES}
+    chosen, widths = {key: config[key].casefold() for key in CHOICES}, config["num_hidden_neurons"]
     for key, names in CHOICES.items():
         if chosen[key] not in names:
             raise ValueError(f"{key}={config[key]!r}: scikit-learn's MLPClassifier has only {', '.join(names)}.")
     return {
-        "hidden_layer_sizes": (config["num_hidden_neurons"],) * config["layers"],
+        "hidden_layer_sizes": tuple(widths) if isinstance(widths, list) else (widths,) * config["layers"],
         "activation": chosen["activation"],
         "alpha": config["weight_decay"] * config["batch_size"],  # its L2 term is ½ α Σ W² / B, ours ½ λ Σ W²
         "batch_size": config["batch_size"],

@@ -24,7 +24,7 @@ Config = dict[str, Any]  # parameters of a notebook by name
 
 TRAINING = REPOSITORY / "notebooks" / "03_train.ipynb"
 # What fits a parameter's annotation.
-TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict")} | {"float": ("int", "float")}
+TYPES = {kind: (kind,) for kind in ("int", "str", "bool", "dict", "list")} | {"float": ("int", "float")}
 
 
 FIGURE = "figure"  # the tag of cells that only show something: a sweep's runs leave them out
@@ -111,7 +111,7 @@ class Notebook:
         self.defaults = {name: entry.default for name, entry in found.items() if name not in HOUSEKEEPING}
         self.fingerprint = self.fingerprint_now()
         self._code = "\n".join(map(_bare, code_of(self.path)))
-        self._names = _names() if "NeuralNetwork" in self._code else {}
+        self.names = _names() if "NeuralNetwork" in self._code else {}
 
     @property
     def modules(self) -> list[str]:
@@ -131,7 +131,7 @@ class Notebook:
         for name, value in ((name, value) for name, some in values.items() for value in some):
             outer, nested, _ = name.partition(".")
             kind = "dict" if nested else type(value).__name__
-            fits = kind in TYPES.get(self.types[outer], (kind,))
+            fits = kind in _kinds(self.types[outer], kind)
             if not fits and not (value is None and self.defaults[outer] is None):
                 raise NotebookError(
                     f"parameter {name!r} of {self.path.name} is of type {self.types[outer]}, not {value!r}"
@@ -139,19 +139,29 @@ class Notebook:
 
     def check_names(self, values: Mapping[str, Iterable[Any]]) -> None:
         """Refuse activations, optimizers and the like that neither the network has nor this notebook adds."""
-        for parameter, known in self._names.items():
+        for parameter, known in self.names.items():
             for name in filter(lambda value: isinstance(value, str), values.get(parameter, ())):
-                added = re.search(rf"\b{re.escape(name)}\b", self._code, re.IGNORECASE)
-                if not added and (sentence := first_unknown([name.casefold()], known, f"a known {parameter}")):
+                sentence = first_unknown([name.casefold()], known, f"a known {parameter}")
+                if sentence and not self.adds(name):
                     raise NotebookError(sentence)
+
+    def adds(self, name: str) -> bool:
+        """Whether the notebook itself brings something that it calls so, such as an activation of its own."""
+        word = re.escape(name)
+        return bool(re.search(rf"""(['"]){word}\1|\b{word}\s*=""", self._code, re.IGNORECASE))
 
     def run_name(self, params: Config) -> str:
         """The name of the whole configuration: defaults, and `params` in their place."""
         return run_name(self.defaults | params)
 
 
-def _names() -> dict[str, list[str]]:
-    """The names that the network knows, by the parameter that takes them."""
+def _kinds(annotation: str, otherwise: str) -> list[str]:
+    """The types of values that fit an annotation: `int or list`, since papermill reads no `|`; any fits an unknown."""
+    return [kind for word in annotation.split(" or ") for kind in TYPES.get(word, (otherwise,))]
+
+
+def _names() -> dict[str, dict[str, str]]:
+    """The names that the network knows, by the parameter that takes them; each with the first of its aliases."""
     from nn_core import NeuralNetwork  # here, since a notebook need not use it
 
     tables = {
@@ -160,7 +170,12 @@ def _names() -> dict[str, list[str]]:
         "loss": NeuralNetwork.LOSSES,
         "optimizer": NeuralNetwork.OPTIMIZERS,
     }
-    return {parameter: [name.casefold() for name in table] for parameter, table in tables.items()}
+    return {parameter: _aliases(table) for parameter, table in tables.items()}
+
+
+def _aliases(table: Mapping[str, object]) -> dict[str, str]:
+    first = {id(entry): name.casefold() for name, entry in reversed(table.items())}
+    return {name.casefold(): first[id(entry)] for name, entry in table.items()}
 
 
 # --- what decides its results -----------------------------------------------------------------------------------------

@@ -22,9 +22,13 @@ class SweepError(ValueError):
     """What is wrong with a sweep, in one sentence."""
 
     def __init__(self, sentence: str) -> None:
-        words = " ".join(sentence.split())
-        fits = len(words) <= LONGEST_SENTENCE
-        super().__init__(words if fits else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}")
+        super().__init__(brief(sentence))
+
+
+def brief(sentence: str) -> str:
+    """A sentence on one line, its middle left out where it is long."""
+    words = " ".join(sentence.split())
+    return words if len(words) <= LONGEST_SENTENCE else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}"
 
 
 def shown(value: Any, longest: int = 80) -> str:

@@ -10,7 +10,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,13 +71,14 @@ class Runner:
         project: str | None = None,
         keep: int | None = None,
         reuse: bool = False,
+        taken: Sequence[str] = (),
     ) -> None:
         if workers < 1:
             raise SweepError(f"workers must be at least 1, not {workers}")
         if keep is not None and keep < 0:
             raise SweepError(f"keep must be a number of runs, at least 0, not {keep}")
         self.folder, self.notebook, self.timeout = folder, notebook, timeout
-        self.workers, self.keep, self.reuse = workers, keep, reuse
+        self.workers, self.keep, self.reuse, self.taken = workers, keep, reuse, list(taken)
         share = str(max(1, _cores() // workers))  # of the cores; more threads than that would get in each other's way
         environment = dict.fromkeys(THREADS, share) | {"FASHION_FINGERPRINT": notebook.fingerprint}
         self._project = os.environ.get("WANDB_PROJECT") or project
@@ -176,6 +177,9 @@ class Runner:
 
     def _settle(self, folder: Path, record: Record, new: bool) -> None:
         """Give the executed notebook its name and, where W&B is offline, a new run its place there."""
+        if self.taken and record.get("taken") != self.taken:  # the words of its file that mean those of its config
+            record["taken"] = self.taken
+            write_json(folder / "record.json", record)
         if self._running(folder).exists():
             os.replace(self._running(folder), folder / self.notebook.path.name)
         if self._offline and new:

@@ -30,6 +30,8 @@ from common.files import write_json
 from common.names import file_name
 from lab.execution.notebook import TRAINING, Notebook, NotebookError, digest
 from lab.search import stopping
+from lab.search.check import check
+from lab.search.fitting import Fit
 from lab.search.running import RULES, Execute, Job, Progress, Runner
 from lab.search.space import Config
 from lab.search.study import LAG, File, Place, Search, Server, State, ended, latest, patiently
@@ -82,10 +84,18 @@ def run(
         SweepError: Before the first run for what cannot work, and at the end if every run has failed.
         NotebookError: Before the first run, for a notebook or parameters that cannot work.
     """
-    sweep, book = read(source), Notebook(notebook, RULES)
+    book = Notebook(notebook, RULES)
+    fit = Fit(read(source), book)
+    if fit.lacks:
+        raise SweepError("; ".join(fit.lacks))
+    sweep = fit.sweep
     wanted = _check(sweep, book, count)
+    for line in fit.said:
+        print(line, flush=True)
     folder = _folder(sweep.name, root)
-    runner = Runner(folder, book, timeout, execute, workers=workers, project=sweep.project, keep=keep, reuse=reuse)
+    runner = Runner(
+        folder, book, timeout, execute, workers=workers, project=sweep.project, keep=keep, reuse=reuse, taken=fit.taken
+    )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     others = [_known(other, sweep, book, root, storage) for other in after]
     known = [trial for _, trials in others for trial in trials]
@@ -107,6 +117,7 @@ def run(
         options |= {"keep": keep, "reuse": reuse, "notebook": str(book.path)}
         state = {"study": name, "fingerprint": book.fingerprint, "metric": sweep.metric, "goal": sweep.goal}
         state |= {"total": total, "seeds": sweep.seeds, "source": sweep.source, "options": options}
+        state |= {"taken": fit.taken}
         patiently(place, lambda: place.keep_state(study, state))
         _run_all(search, runner, total, _records(study, state, folder))
     if total < wanted:
@@ -139,14 +150,8 @@ def _run_all(search: Search, runner: Runner, total: int, found: list[Record]) ->
 
 def _check(sweep: Sweep, book: Notebook, count: int | None) -> int:
     """The number of configurations that are asked for; refuses a sweep that cannot work with this notebook."""
-    values = {key: parameter.examples for key, parameter in sweep.space.items()}
-    book.check(values)
-    book.check_names(values)
     if sweep.seeds > 1 and "seed" not in book.types:
         raise SweepError(f"{book.path.name} has no parameter 'seed', which seeds: {sweep.seeds} would set")
-    fractions = values.get("validation_fraction", [book.defaults.get("validation_fraction")])
-    if sweep.metric.startswith("validation") and 0 in fractions:
-        raise SweepError(f"metric {sweep.metric!r} needs validation images, but validation_fraction can be 0")
     wanted = count if count is not None else sweep.run_cap or (sweep.size if sweep.method == "grid" else 0)
     if not 1 <= wanted < math.inf:
         raise SweepError(f"sweep {sweep.name!r} needs a number of runs, at least 1: a run_cap or a count")
@@ -173,9 +178,7 @@ def _known(
         "metric": state["metric"] == sweep.metric,
         "goal": state["goal"] == sweep.goal,
         "code": state["fingerprint"] == notebook.fingerprint,
-        "parameters": all(
-            trial.distributions == {name: p.distribution for name, p in sweep.space.items()} for trial in trials
-        ),
+        "parameters": Fit(read(state["source"]), notebook).sweep.space == sweep.space,
     }
     if differing := [what for what, equal in same.items() if not equal]:
         raise SweepError(f"sweep {sweep.name!r} cannot go on after {name!r}: they differ in {', '.join(differing)}")
@@ -256,6 +259,7 @@ def _table(found: list[Record]) -> pd.DataFrame:
         "name": [record["name"] for record in found],
     }
     configs = pd.DataFrame([record["config"] for record in found]).dropna(axis="columns", how="all")
+    configs = configs.map(lambda value: str(value) if isinstance(value, list | dict) else value)  # so that it compares
     return configs.join(pd.DataFrame(outcomes), how="right")
 
 
@@ -452,6 +456,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--keep-all", dest="keep", action="store_const", const=None, help="keep them of every run")
     command.add_argument("--reuse", action="store_true", help="take over what another sweep has run already")
     command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
+    command = commands.add_parser("check", help="say what a sweep file means, without running anything")
+    command.add_argument("file", help="YAML or JSON in W&B's format")
+    command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
     texts = {"resume": "go on as it was last started", "status": "how far a sweep is", "best": "its best run"}
     for name, text in (texts | {"table": "all its runs"}).items():
         command = commands.add_parser(name, help=text)
@@ -477,6 +484,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match options.pop("command"):
             case "run":
                 run(options.pop("file"), **options, **place)
+            case "check":
+                return check(options["file"], options["notebook"])
             case "resume":
                 resume(options["sweep"], **place)
             case "status":

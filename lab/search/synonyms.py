@@ -33,12 +33,12 @@ PARAMETERS = {
     "act act_fn act_func act_function hidden_activation hidden_activations hidden_activation_function "
     "hidden_layer_activation nonlinearity",
     "learning_rate": "learning_rates learn_rate lr eta step_size init_lr initial_lr base_lr",
-    "weight_decay": "weight_decays weight_decay_rate wd w_d l2 l2_reg l2_lambda l2_coeff l2_penalty l2_regularization "
+    "weight_decay": "weight_decays weight_decay_rate wd l2 l2_reg l2_lambda l2_coeff l2_penalty l2_regularization "
     "l2_regularisation l2_regularizer reg reg_lambda lambda lambd lambda_reg regularization regularisation "
     "regularization_strength",
     "optimizer": "optimizers optimiser optimisers opt optim optimizer_name optimizer_type optimizer_function "
     "optimization optimisation optimization_algorithm optimisation_algorithm optimization_method",
-    "batch_size": "batch batch_sizes batchsz bs b_s mini_batch mini_batch_size train_batch_size",
+    "batch_size": "batch batch_sizes batchsz bs mini_batch mini_batch_size train_batch_size",
     "loss": "losses loss_fn loss_func loss_function loss_type loss_name criterion cost cost_function",
     "seed": "random_seed random_state rng_seed manual_seed np_seed",
     "validation_fraction": "val_fraction val_ratio val_split val_size validation_ratio validation_split",
@@ -76,10 +76,9 @@ VALUES = {
         "nesterov_accelerated_gd nesterov_accelerated_gradient nesterov_accelerated_gradient_descent",
         "rmsprop": "rms",
         "nadam": "nesterov_adam",
-        "adamw": "adam_w",
     },
     "loss": {
-        "cross_entropy": "ce crossentropy_loss cross_entropy_loss categorical_cross_entropy entropy nll "
+        "cross_entropy": "ce cross_entropy_loss categorical_cross_entropy entropy nll "
         "categorical_cross_entropy_loss sparse_categorical_cross_entropy log_loss softmax_cross_entropy",
         "squared_error": "mse mean_squared mean_squared_error mean_square_error mean_square mse_loss squared "
         "squared_loss square_loss l2_loss mean_squared_error_loss sse",

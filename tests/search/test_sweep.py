@@ -47,7 +47,7 @@ X = "learning_rate"
 )
 def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(parameters, sentence, notebook):
     fake = Fake()
-    with pytest.raises(NotebookError) as refusal:
+    with pytest.raises(sweep.SweepError) as refusal:
         sweep.run(definition(parameters=SPACE | parameters), 3, notebook=notebook, execute=fake)
     assert sentence in str(refusal.value)
     assert not fake.ran
@@ -572,7 +572,7 @@ def test_names_that_the_network_does_not_have_are_refused_before_the_first_run(m
     monkeypatch.undo()
     fake = Fake()
     for parameter, wrong, right in [("optimizer", "ADAMM", "adam"), ("activation", "relo", "relu"), ("loss", "x", "")]:
-        with pytest.raises(NotebookError) as refusal:
+        with pytest.raises(sweep.SweepError) as refusal:
             sweep.run(definition(parameters={parameter: {"values": [wrong]}}), 1, execute=fake)
         assert f"{wrong.casefold()!r} is not a known {parameter}: " in str(refusal.value)
         assert f"the nearest is '{right}" in str(refusal.value) or not right
