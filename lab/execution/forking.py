@@ -27,6 +27,10 @@ def is_usual(command: Sequence[str]) -> bool:
     return list(command[1:3]) == ["-m", "ipykernel_launcher"] and Path(command[0]).samefile(sys.executable)
 
 
+# No threads, which a fork would not survive; and no advice on a debugger that nobody uses.
+ALONE = dict.fromkeys(THREADS, "1") | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+
 class Template:
     """The process that kernels are forked from, started with the first of them. See template.py."""
 
@@ -37,7 +41,7 @@ class Template:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors if log else None,
-                env=os.environ | dict.fromkeys(THREADS, "1"),  # no threads, which a fork would not survive
+                env=os.environ | ALONE,
                 cwd=REPOSITORY,
                 start_new_session=True,
             )

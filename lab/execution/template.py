@@ -10,6 +10,7 @@ its kernels with it; should it be killed, each of them notices within a second.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -19,16 +20,19 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel", "IPython.core.completer", "numpy", "threadpoolctl")
+ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.debugger", "numpy", "threadpoolctl")
 
 
 def main(modules: list[str]) -> None:
     """Import, then fork a kernel for each request."""
+    atexit.register(_leave)  # the first that is registered is called last
     if not sys.flags.safe_path:
         del sys.path[0]  # the folder that `python -m` is started in, which a kernel does not have there
     for module in (*ALWAYS, *modules):
         with suppress(ImportError):  # of an optional extra, say
             importlib.import_module(module)
+    if "nn_core" in modules:
+        _warm_up()
     gc.freeze()  # so that no collection in a kernel copies all of this
     running: set[int] = set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever drives
@@ -44,6 +48,16 @@ def main(modules: list[str]) -> None:
     for pid in list(running):
         with suppress(OSError):
             os.killpg(pid, signal.SIGKILL)
+
+
+def _warm_up() -> None:
+    """Train a network of one neuron on a pixel: numba makes itself ready once, for all kernels."""
+    import numpy as np
+
+    from nn_core import NeuralNetwork
+
+    data = np.zeros((1, 1), np.uint8), np.zeros(1, np.uint8)
+    list(NeuralNetwork(max_epochs=1, layers=1, num_hidden_neurons=1, inputs=1, batch_size=1).train(data, data))
 
 
 def become_kernel(command: list[str], environment: dict[str, str], folder: str, log: str | None) -> None:
@@ -62,6 +76,13 @@ def become_kernel(command: list[str], environment: dict[str, str], folder: str, 
 
     sys.argv = command[command.index("ipykernel_launcher") :]
     IPKernelApp.launch_instance([*sys.argv[1:], f"--IPKernelApp.parent_handle={template}"])
+
+
+def _leave() -> None:
+    """End at once: to take everything apart that was imported would cost more than a kernel's start."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
 
 
 def _redirect(log: str | None) -> None:
