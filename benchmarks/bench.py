@@ -161,7 +161,7 @@ def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int,
     found = {} if again else read_json(path)
     about = {
         "sources": _digest(),
-        "machine": f"{platform.platform()}, {_processor()}, {len(CORES)} cores",
+        "machine": f"{platform.platform()}, {processor()}, {len(CORES)} cores",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _installed()},
         "titles": {name: PEERS[name].title for name in peers},
         "limit": limit,
@@ -217,7 +217,7 @@ def _installed() -> Iterator[str]:
         yield name
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
