@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from common.files import write_json
 from common.names import file_name
@@ -145,7 +145,17 @@ def _run_all(search: Search, runner: Runner, total: int, found: list[Record]) ->
             progress.reach(sum(len(trial.user_attrs["records"]) for trial in ended(study)))
 
     with search.beating():
-        runner.run_all(search.jobs(total), progress, tell)
+        runner.run_all(_until_target(search, total), progress, tell)
+
+
+def _until_target(search: Search, total: int) -> Iterator[Job | None]:
+    """What the search wants run, until a result is as good as the sweep's target."""
+    jobs = search.jobs(total)
+    while not any(search.sweep.reached(trial.value) for trial in search.study.get_trials(False, [TrialState.COMPLETE])):
+        try:
+            yield next(jobs)
+        except StopIteration:
+            return
 
 
 def _check(sweep: Sweep, book: Notebook, count: int | None) -> int:

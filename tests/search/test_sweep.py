@@ -856,3 +856,12 @@ def test_ctrl_c_records_what_was_running_and_leaves_no_process(notebook):
     assert [record["status"] for record in records] == ["interrupted", "interrupted"]
     assert len(sweep.run(plan, 2, notebook=notebook)) == 2
     assert len(set(journal("begin"))) == 2
+
+
+def test_a_target_that_is_reached_ends_the_sweep(notebook):
+    fake, metric = Fake(), {"name": "validationaccuracy", "goal": "maximize", "target": 0.999}
+    plan = definition("grid", {"layers": {"values": [2, 3, 4]}}, metric=metric)
+    assert len(sweep.run(plan, workers=1, notebook=notebook, execute=fake)) == len(fake.ran) < 3
+    assert fake.ran[-1]["layers"] == 3
+    sweep.run(plan, workers=1, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 2
