@@ -110,7 +110,7 @@ class Server:
             self.url = address.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
             self.shown = address.render_as_string(hide_password=True)
             options = {"connect_timeout": 10, "options": "-c TimeZone=UTC"}  # one clock for all signs of life
-            self._engine = {"pool_pre_ping": True, "connect_args": options}
+            self._engine = {"poolclass": sqlalchemy.NullPool, "connect_args": options}  # none stays open
             self._locks = sqlalchemy.create_engine(self.url, poolclass=sqlalchemy.NullPool, connect_args=options)
         except (ArgumentError, NoSuchModuleError) as error:
             raise SweepError(f"storage must be postgresql://user@host/database, not {url!r}") from error

@@ -86,6 +86,7 @@ def test_kill_9_of_a_worker_gives_its_runs_to_another_and_loses_no_result(notebo
     wait_for(lambda: len(journal("end")) >= 3)
     below = kernels(workers[0].pid)
     workers[0].kill()
+    workers[0].communicate()
     assert all("10 of 10 runs (10 finished)" in outcome(process) for process in workers[1:])
     wait_for(lambda: not any(process.is_running() for process in below), seconds=30)
     found = sweep.records("trial", storage=storage)

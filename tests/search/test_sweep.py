@@ -507,7 +507,7 @@ def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
     sweep.run(plan, notebook=notebook, execute=fake)
     assert fake.ran == [{"settings": {"beta": beta, "deep": {"er": "x"}}} for beta in (1, 2)]
     assert len({record["name"] for record in sweep.records("trial")}) == 2
-    with pytest.raises(NotebookError, match=r"parameter 'layers.beta' of 03_train.ipynb is of type int, not 1"):
+    with pytest.raises(sweep.SweepError, match=r"parameter 'layers.beta' of 03_train.ipynb is of type int, not 1"):
         sweep.run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
 
 
