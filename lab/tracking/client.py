@@ -101,10 +101,11 @@ def _wandb() -> Any:
     return wandb
 
 
-def _options(name: str, config: Mapping[str, Any], folder: Path, **settings: Any) -> dict[str, Any]:
+def _options(name: str, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """What W&B is told of a run."""
-    limits = {"init_timeout": 10, "finish_timeout": FINISH, "finish_timeout_raises": True}
-    settings = _wandb().Settings(silent=True, console="off", **limits, **settings)
+    settings = _wandb().Settings(
+        silent=True, console="off", init_timeout=10, finish_timeout=FINISH, finish_timeout_raises=True
+    )
     options = {"name": name, "config": dict(config), "dir": folder, "settings": settings}
     if not os.environ.get("WANDB_RUN_ID"):  # below a W&B agent the run exists, with its project and its sweep
         options |= {"project": os.environ.get("WANDB_PROJECT") or PROJECT, "group": folder.parent.name}
@@ -117,9 +118,7 @@ def keep_offline(record: Mapping[str, Any], folder: Path, project: str | None = 
     A sweep's driver does this for its kernels, each of which would spend over a second on W&B's start.
     """
     config = record["config"] | {key: record[key] for key in record.get("noted", ())}
-    # The driver's load is not the run's, and reading what is installed would cost more than all the rest.
-    settings = {"x_disable_stats": True, "x_save_requirements": False}
-    options = _options(record["name"], config, folder, **settings) | ({"project": project} if project else {})
+    options = _options(record["name"], config, folder) | ({"project": project} if project else {})
     run = _wandb().init(mode="offline", reinit="create_new", **options)
     for epoch in record["history"]:
         run.log(epoch)
