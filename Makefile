@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast cluster sweep evaluate reports bench bench-core test lint lock clean help
+.PHONY: all env data lab fast cluster sweep evaluate every reports bench bench-core test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,7 +16,7 @@ LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.
 
 RUNS := $(or $(FASHION_RUNS),runs)
 CODE := $(wildcard *.py */__init__.py common/*.py backends/*.py lab/*/*.py)
-SEARCH := $(filter-out report.py lab/pages/% lab/evaluation/%,$(CODE))
+SEARCH := $(filter-out report.py lab/pages/% lab/evaluation/% lab/tabular/%,$(CODE))
 EXECUTED := $(addprefix $(RUNS)/,$(wildcard notebooks/*.ipynb))
 
 all: reports  ## the main job: environment, data, notebooks, sweep, evaluation, reports
@@ -39,6 +39,9 @@ cluster: .venv/.users  ## psycopg, another extra: many machines share a sweep, o
 sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption, the rest of them
 
 evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
+
+every: data  ## train what the table of every configuration lacks, hours of it; after an interruption, the rest
+	@$(PY) -m lab.tabular.table
 
 reports: reports/index.html  ## the pages in reports/
 

@@ -1,0 +1,172 @@
+"""Every configuration of the search space, trained: a table with a row for each epoch of each training.
+
+    python -m lab.tabular.table        # trains what the table lacks, as `make every` does
+
+The space is that of sweeps/grid.yaml. Nothing in it depends on max_epochs but when to stop, so that a training of ten
+epochs holds that of five. It is written after every slice, and a computation that was ended, however, goes on from it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import lzma
+import os
+import platform
+import shutil
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_info
+
+from common.files import write_whole
+from lab.search.space import configuration, points
+from lab.search.sweep import run_configurations
+from lab.search.sweepfile import read
+from lab.tracking import REPOSITORY, Record, runs_root
+
+Config = dict[str, Any]
+
+TABLE = REPOSITORY / "tables" / "every.csv.xz"
+GRID = REPOSITORY / "sweeps" / "grid.yaml"
+EPOCHS = 10
+SEEDS = (0, 1, 2)  # of every configuration
+MORE_SEEDS = (3, 4)  # of the best tenth
+SLICE = 200  # trainings between two writings of the table
+NAME = "every"  # of the folder of runs that a slice leaves
+COUNTS = {"accuracy": 54_000, "validationaccuracy": 6_000}  # images of which an accuracy is a share
+FIGURES = ("loss", "accuracy", "validationloss", "validationaccuracy", "seconds")  # of an epoch
+DIGITS = "%.5g"  # rounding in float32 moves losses by more, and the shares can be told apart
+
+
+def keys() -> list[str]:
+    """The parameters that tell one training from another, without the seed."""
+    return [name for name in read(GRID).space if name != "max_epochs"]
+
+
+def trainings() -> list[Config]:
+    """The configurations of the space without max_epochs, in the order of a grid."""
+    space = {name: parameter for name, parameter in read(GRID).space.items() if name != "max_epochs"}
+    return [configuration(space, point) for point in points(space)]
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def load(path: str | Path = TABLE) -> pd.DataFrame:
+    """The table: a row for each epoch, as the data sheet beside it says; accuracies are exact shares again.
+
+    Raises FileNotFoundError where there is none.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no table in {path}: `make every` computes it")
+    table = pd.read_csv(path)
+    for name, images in COUNTS.items():
+        table[name] = (table[name] * images).round() / images
+    return table
+
+
+def _whole_runs(table: pd.DataFrame) -> set[tuple[Any, ...]]:
+    return set(table[[*keys(), "seed"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def _empty() -> pd.DataFrame:
+    return pd.DataFrame(columns=[*keys(), "seed", "epoch", *FIGURES, "status", "commit", "machine"])
+
+
+# --- computing --------------------------------------------------------------------------------------------------------
+
+
+def lacking(table: pd.DataFrame) -> Iterator[Config]:
+    """The trainings that the table lacks, with their seeds, in an order drawn at random, the same for every seed.
+
+    So a table that is not complete is a sample of the space. The best tenth is known once `SEEDS` are complete.
+    """
+    everything, there = trainings(), _whole_runs(table)
+    order = np.random.default_rng(0).permutation(len(everything))
+    first = [everything[k] | {"seed": seed} for seed in SEEDS for k in order]
+    if missing := [config for config in first if tuple(config.values()) not in there]:
+        yield from missing
+        return
+    for seed, config in itertools.product(MORE_SEEDS, best(table, len(everything) // 10)):
+        if (*config.values(), seed) not in there:
+            yield config | {"seed": seed}
+
+
+def best(table: pd.DataFrame, count: int) -> list[Config]:
+    """So many configurations, best first, by the mean over `SEEDS` of the last epoch's validation accuracy."""
+    last = table[(table["epoch"] == EPOCHS) & table["seed"].isin(SEEDS)]
+    means = last.groupby(keys(), sort=False)["validationaccuracy"].mean()
+    names = means.sort_values(ascending=False, kind="stable").index[:count]
+    return [dict(zip(keys(), values, strict=True)) for values in names]
+
+
+def compute(path: Path = TABLE, slice_of: int = SLICE, slices: int | None = None, workers: int = 2) -> None:
+    """Train what the table lacks, until nothing or so many `slices` are done; the table is written after each.
+
+    What a slice's runs leave on disk is deleted once the table has it. Raises SweepError if one of them fails.
+    """
+    os.environ["WANDB_MODE"] = "disabled"  # the table is the record
+    table = load(path) if path.exists() else _empty()
+    for _ in range(slices) if slices else itertools.count():
+        # The next slice is chosen when the last is in the table: the best tenth shows only then.
+        configs = list(itertools.islice(lacking(table), slice_of))
+        if not configs:
+            return
+        records = run_configurations([config | {"max_epochs": EPOCHS} for config in configs], NAME, workers)
+        table = pd.concat([table, rows(records)] if len(table) else [rows(records)])
+        write(table, path)
+        shutil.rmtree(runs_root() / NAME)
+
+
+def rows(records: Iterable[Record]) -> pd.DataFrame:
+    """Rows of the table: one for each epoch, and one without figures for the epoch in which a training diverged."""
+    found, names, made_on = [], keys(), machine()
+    for record in records:
+        run = {name: record["config"][name] for name in (*names, "seed")}
+        run |= {"status": record["status"], "commit": record["commit"], "machine": made_on}
+        history = list(record["history"])
+        if record["status"] == "diverged":
+            history.append({"epoch": len(history) + 1})
+        found += [run | {name: epoch.get(name) for name in ("epoch", *FIGURES)} for epoch in history]
+    return pd.DataFrame(found, columns=list(_empty()))
+
+
+def machine() -> str:
+    """What decides the rounding and the time of a training, besides the code."""
+    names = ("numpy", "numba")
+    products = [info["architecture"] for info in threadpool_info() if info.get("internal_api") == "openblas"]
+    versions = [f"{name} {found}" for name in names if (found := _version(name))]
+    facts = [processor(), *(f"OpenBLAS for {name}" for name in products[:1]), f"Python {platform.python_version()}"]
+    return ", ".join([*facts, *versions])
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def write(table: pd.DataFrame, path: Path = TABLE) -> None:
+    """Write the table whole or not at all, its rows in order, so that it is the same however it came about."""
+    ordered = table.sort_values([*keys(), "seed", "epoch"], kind="stable").round({"seconds": 2})
+    text = ordered.to_csv(index=False, lineterminator="\n", float_format=DIGITS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lzma.compress(text.encode(), preset=9))
+
+
+if __name__ == "__main__":
+    compute()
