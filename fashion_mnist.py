@@ -3,17 +3,14 @@
 `python fashion_mnist.py` fetches whatever is missing and verifies all four files byte for byte.
 """
 
-import atexit
 import functools
 import gzip
 import hashlib
-import io
 import math
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -23,6 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files import whole_file
+from common.sources import download, unpack_package
+from common.words import root_cause, text_of
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -87,7 +86,6 @@ SOURCES = (  # in order of trust
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
 )
-TIMEOUT = (5, 30)  # seconds to connect, to each address of a host, and to wait for the next bytes
 
 DTYPES = ("uint8", "float32")
 
@@ -192,11 +190,11 @@ def _find(name: str, home: Path) -> tuple[Path, str]:
 def _fetch(name: str, home: Path) -> tuple[np.ndarray, str]:
     """The array from the first source that serves it whole, and the name of that source."""
     filename = f"{FILES[name].upstream}.gz"
-    sources = {address + filename: functools.partial(_download, address + filename) for address in SOURCES}
+    sources = {address + filename: functools.partial(download, address + filename) for address in SOURCES}
     if shutil.which("apt-get") and shutil.which("dpkg-deb"):
-        package = {f"Debian's package {DEBIAN_PACKAGE}": lambda: (_unpack_package() / filename).read_bytes()}
+        package = {f"Debian's package {DEBIAN_PACKAGE}": lambda: (_unpacked() / filename).read_bytes()}
         # Once unpacked, the package needs no network: then it comes first.
-        sources = package | sources if _unpack_package.cache_info().currsize else sources | package
+        sources = package | sources if unpack_package.cache_info().currsize else sources | package
 
     failures = []
     for source, read in sources.items():
@@ -204,63 +202,16 @@ def _fetch(name: str, home: Path) -> tuple[np.ndarray, str]:
         try:
             return _decode(name, read()), source
         except (OSError, ValueError, subprocess.SubprocessError) as error:  # OSError: the base of those of requests
-            failures.append(f"{source} ({_root_cause(error)})")
+            failures.append(f"{source} ({root_cause(error)})")
     raise DataError(
         f"{name}: expected {filename} in {home} or from a source, found it neither there nor at "
         f"{', '.join(failures)}; connect to the network and try again, or put {filename} into {home}."
     )
 
 
-def _download(url: str) -> bytes:
-    """The body of `url`, held in memory: nothing reaches the disk before it is verified."""
-    import pooch  # here, because it takes as long to import as NumPy and is needed once
-
-    body = io.BytesIO()
-    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=TIMEOUT)
-    download(url, body, None)
-    return body.getvalue()
-
-
-@functools.cache
-def _unpack_package() -> Path:
-    """The folder with the files of Debian's package: downloaded and unpacked without root, removed when Python ends."""
-    folder = Path(tempfile.mkdtemp(prefix="fashion-mnist-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    run = functools.partial(
-        subprocess.run, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
-    )
-
-    # Package lists of its own: the system's may be missing or old, and only root may update them.
-    (folder / "lists" / "partial").mkdir(parents=True)
-    settings = {
-        "Dir::State::lists": folder / "lists",
-        "Dir::Cache": folder / "cache",
-        "APT::Sandbox::User": "root",  # apt's own user may not enter this folder
-        "Acquire::http::Timeout": 10,
-        "Acquire::https::Timeout": 10,
-        "Acquire::Retries": 0,
-    }
-    apt_get = ["apt-get", *(f"-o{key}={value}" for key, value in settings.items())]
-    run([*apt_get, "update"])  # may fail for a repository that is not needed: what counts is the download
-    download = run([*apt_get, "download", DEBIAN_PACKAGE])
-    if download.returncode:
-        raise OSError(download.stderr.strip() or f"apt-get ended with {download.returncode}")
-    (archive,) = folder.glob("*.deb")
-    run(["dpkg-deb", "-x", archive, folder], check=True)
-    archive.unlink()
-    return folder / DEBIAN.relative_to("/")
-
-
-def _root_cause(error: BaseException) -> str:
-    """The text of the exception that began it: requests and urllib3 wrap it in up to four others."""
-    while cause := error.__cause__ or (not error.__suppress_context__ and error.__context__):
-        error = cause
-    return _text(error)
-
-
-def _text(error: BaseException) -> str:
-    """What an exception says, in one line and without the path that an OSError repeats."""
-    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+def _unpacked() -> Path:
+    """The folder of the files in Debian's package, which its first use downloads."""
+    return unpack_package(DEBIAN_PACKAGE) / DEBIAN.relative_to("/")
 
 
 # Verifying and keeping
@@ -275,7 +226,7 @@ def _read(name: str, path: Path) -> np.ndarray:
     try:
         return _decode(name, path.read_bytes())
     except OSError as error:
-        raise _invalid(path, f"expected a file that can be read, found: {_text(error)}") from error
+        raise _invalid(path, f"expected a file that can be read, found: {text_of(error)}") from error
     except ValueError as error:
         raise _invalid(path, error) from error
 
@@ -321,7 +272,7 @@ def _keep(array: np.ndarray, path: Path) -> Path:
         # Windows does not replace a file that another process, which was quicker, has kept and mapped.
         if not (isinstance(error, PermissionError) and os.path.exists(path)):
             raise DataError(
-                f"{path}: expected to write {array.nbytes:,} bytes there, found: {_text(error)}; "
+                f"{path}: expected to write {array.nbytes:,} bytes there, found: {text_of(error)}; "
                 "free space or name a folder that can be written in FASHION_MNIST_DIR."
             ) from error
     return path
@@ -335,7 +286,7 @@ def _open_array(name: str, path: Path) -> np.ndarray:
         expected = f"uint8 {shape} in {array.offset + math.prod(shape):,} bytes"
         found = f"{array.dtype} {array.shape} in {path.stat().st_size:,} bytes"
     except Exception as error:  # from a damaged header: ValueError, SyntaxError, TypeError, tokenize.TokenError
-        raise _invalid(path, f"expected a whole .npy file of uint8 {shape}, found: {_text(error)}") from error
+        raise _invalid(path, f"expected a whole .npy file of uint8 {shape}, found: {text_of(error)}") from error
     if found != expected:
         raise _invalid(path, f"expected {expected}, found {found}")
     if array.ndim == 1 and array.max() >= len(CLASS_NAMES):

@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 import fashion_mnist
+from common import sources
+from common.sources import unpack_package
 from fashion_mnist import CLASS_NAMES, FILES, DataError, IdxFile, Split, load, split
 
 PROJECT_DATA = fashion_mnist.DATA
@@ -45,9 +47,9 @@ def published(tmp_path, monkeypatch):
     monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    fashion_mnist._unpack_package.cache_clear()
+    unpack_package.cache_clear()
     yield idx
-    fashion_mnist._unpack_package.cache_clear()
+    unpack_package.cache_clear()
 
 
 @pytest.fixture
@@ -377,7 +379,7 @@ def server(published, monkeypatch):
         def use(*ways):
             monkeypatch.setattr(fashion_mnist, "SOURCES", tuple(f"{address}/{way}/" for way in ways))
 
-        monkeypatch.setattr(fashion_mnist, "TIMEOUT", (5, 0.3))
+        monkeypatch.setattr(sources, "TIMEOUT", (5, 0.3))
         yield SimpleNamespace(use=use, requests=requests, address=address)
         stop.set()
         http_server.shutdown()
