@@ -1,0 +1,176 @@
+"""Sentences: each says more, less or nothing, as the numbers do; numbers are made by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.evaluation import sentences
+
+NARROW, WIDE = np.array([-0.0001, 0, 0.0001]), np.array([-0.01, 0, 0.01])  # the spread of three seeds
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [(0.01, 0.94, "more"), (-0.94, -0.01, "less"), (-0.01, 0.94, "open"), (-0.94, 0.01, "open"), (0.0, 1.0, "open")],
+)
+def test_an_interval_that_holds_zero_decides_nothing(low, high, said):
+    assert sentences.told_apart(low, high, "more", "less", "open") == said
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        (0.005 + NARROW, "better than"),
+        (-0.005 + NARROW, "worse than"),
+        (0.005 + WIDE, "not to be told apart from"),
+        (-0.005 + WIDE, "not to be told apart from"),
+    ],
+)
+def test_a_comparison_over_seeds_has_its_word_and_its_interval(gains, verdict):
+    words, numbers = sentences.compared(gains)
+    assert words == verdict
+    assert numbers.startswith(f"{100 * np.mean(gains):+.2f} percentage points (95 % interval ")
+
+
+def test_an_interval_from_just_below_zero_is_no_agreement():
+    words, numbers = sentences.compared([0.0032, 0.0090, 0.0017])  # its interval, by hand: 0.46 ± 0.95
+    assert "interval -0.49 to +1.42" in numbers
+    assert words == "not to be told apart from"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_words_are_listed(words, text):
+    assert sentences.listed(words) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([0.88, 0.80, 0.70], "All others are so many points apart"),
+        (
+            [0.88, 0.875, 0.70],
+            "One other run is so close to the best that 6,000 images do not tell them apart; the rem",
+        ),
+        ([0.70, 0.875, 0.88, 0.87, np.nan], "2 others are so close"),
+        (
+            [0.88, 0.88],
+            "One other run is so close to the best that 6,000 images do not tell them apart; and there is no",
+        ),
+    ],
+)
+def test_runs_that_some_images_do_not_tell_apart_are_called_close(values, said):
+    """At 88 % of 6,000 images, two shares differ by less than 1.96 √2 · 0.42 = 1.16 points in 95 of 100 cases."""
+    assert sentences.close_to_best(values, 6000).startswith(said)
+
+
+def test_close_ends_where_two_standard_errors_do():
+    assert "1 run" not in sentences.close_to_best([0.88, 0.8685], 6000)
+    assert sentences.close_to_best([0.88, 0.8685], 6000).startswith("One other")
+    assert sentences.close_to_best([0.88, 0.8675], 6000).startswith("All others")
+
+
+def test_a_second_search_is_higher_lower_or_neither():
+    low, high = np.linspace(0.3, 0.5, 24), np.linspace(0.7, 0.9, 24)
+    assert "as a group higher than those (+40.0 points" in sentences.second_search(low, high)
+    assert "as a group lower than those (-40.0 points" in sentences.second_search(high, low)
+    assert "as a group not to be told apart from those (+0.0" in sentences.second_search(low, low)
+    assert "Half of the 3 runs that learn from others reach 0.0%" in sentences.second_search(low, [np.nan, np.nan, 1])
+
+
+def test_only_a_share_that_is_surely_above_its_part_decides():
+    shares = pd.DataFrame({"mean": [0.6, 0.3, 0.1], "low": [0.4, 0.3, 0.0]}, index=["layers", "loss", "seed"])
+    assert sentences.deciding(shares) == "More than its part (33%) is decided by layers"
+    assert sentences.deciding(shares.assign(low=0.34)).endswith("by layers, loss and seed")
+    assert sentences.deciding(shares.assign(low=1 / 3)).startswith("No parameter stands out")
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ((0.80, 0.70), "Cross-entropy forgives"),
+        ((0.70, 0.80), "Squared error forgives"),
+        ((0.75, 0.74), "Neither loss is seen"),
+        ((0.50, 0.56), "Neither loss is seen"),
+    ],
+)
+def test_a_loss_forgives_where_its_gap_is_more_than_chance(shares, said):
+    verdict, numbers = sentences.forgiving(*shares, 500)  # the gap's standard error is at most 3.2 points
+    assert verdict.startswith(said)
+    assert numbers.startswith(f"{100 * (shares[0] - shares[1]):+.1f} points")
+
+
+@pytest.mark.parametrize(
+    ("width", "said"),
+    [
+        (
+            {"sgd": 0.1, "adam": 0.5, "nag": 0.2},
+            "Every memory widens the range of good learning rates:** 0.1 decades for sgd",
+        ),
+        (
+            {"sgd": 0.3, "adam": 0.5, "nag": 0.2},
+            "A memory widens the range of good learning rates for 1 of 2 optimizers",
+        ),
+        ({"sgd": 0.5, "adam": 0.5, "nag": 0.2}, "No memory widens"),
+    ],
+)
+def test_a_memory_widens_what_it_widens(width, said):
+    assert said in sentences.range_of_rates(width)
+
+
+@pytest.mark.parametrize(
+    ("leaders", "said"),
+    [
+        ({}, "none learnt anything"),
+        ({0.1: "sgd", 1.0: "sgd"}, "The same optimizer leads at each of 2 rates:** sgd"),
+        ({0.1: "adam", 1.0: "sgd"}, "there are 2 different winners"),
+    ],
+)
+def test_who_leads_depends_on_the_rate_or_not(leaders, said):
+    assert said in sentences.by_rate(leaders)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (0.88 + NARROW, "3 of these 3 networks reach it; it lies 1.00 points below their mean"),
+        (0.86 + NARROW, "none of these 3 networks reaches it; it lies 1.00 points above their mean"),
+        (0.87 + WIDE, "2 of these 3 networks reach it, and a seed alone may make so much"),
+        (0.865 + WIDE, "1 of these 3 networks reaches it, and a seed"),
+        (0.855 + WIDE, "none of these 3 networks reaches it, and a seed"),
+    ],
+)
+def test_what_was_reported_is_within_the_luck_of_a_seed_or_not(values, said):
+    assert sentences.exceeds(values, 0.87).startswith(said)
+
+
+def test_a_class_gains_or_loses_where_its_interval_says_so():
+    up, down, either = [5, 6, 7], [-9, -8, -7], [-5, 1, 6]
+    assert sentences.class_gains({"Coat": up, "Bag": either, "Shirt": down}) == "gains on Coat, and loses on Shirt"
+    assert sentences.class_gains({"Coat": up, "Bag": [8, 9, 10]}) == "gains on Bag and Coat, and loses on none"
+    assert sentences.class_gains({"Bag": down}) == "gains on no class, and loses on Bag"
+    assert sentences.class_gains({"Bag": either}) == "neither gains nor loses on any class beyond doubt"
+
+
+@pytest.mark.parametrize(
+    ("ps", "said"),
+    [([0.01, 0.02], "for each of 2"), ([0.5, 0.05], "for none of 2"), ([0.01, 0.5], "for 1 of 2 seeds,")],
+)
+def test_splits_are_counted_that_luck_does_not_explain(ps, said):
+    assert sentences.uneven(ps).startswith(said)
+
+
+def test_confidence_is_above_below_or_about_accuracy():
+    assert sentences.trusted(0.013 + NARROW) == "It is 1.3 points surer than it should be"
+    assert sentences.trusted(-0.013 + NARROW) == "It is 1.3 points less sure than it should be"
+    assert sentences.trusted(0.001 + WIDE) == "It is about as sure as it should be"
+
+
+def test_calibration_is_compared_with_each_other_model():
+    errors = {"chosen": 0.02 + NARROW, "headline": 0.01 + NARROW, "scikit-learn": 0.01 + NARROW}
+    assert sentences.calibrated(errors, "chosen") == "worse calibrated than headline and scikit-learn"
+    errors["scikit-learn"] = 0.03 + NARROW
+    said = "worse calibrated than headline; better calibrated than scikit-learn"
+    assert sentences.calibrated(errors, "chosen") == said
+    assert sentences.calibrated(errors | {"headline": 0.021 + WIDE[::-1]}, "chosen").startswith("not to be told apart")
