@@ -42,9 +42,14 @@ FIGURES = ("loss", "accuracy", "validationloss", "validationaccuracy", "seconds"
 DIGITS = "%.5g"  # rounding in float32 moves losses by more, and the shares can be told apart
 
 
+def choices() -> dict[str, tuple[Any, ...]]:
+    """The parameters that tell one training from another, without the seed, and the values of each."""
+    return {name: tuple(parameter.choices) for name, parameter in read(GRID).space.items() if name != "max_epochs"}
+
+
 def keys() -> list[str]:
-    """The parameters that tell one training from another, without the seed."""
-    return [name for name in read(GRID).space if name != "max_epochs"]
+    """The names of these parameters."""
+    return list(choices())
 
 
 def trainings() -> list[Config]:
