@@ -3,6 +3,7 @@
 `python fashion_mnist.py` fetches whatever is missing and verifies all four files byte for byte.
 """
 
+import errno
 import functools
 import gzip
 import hashlib
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.files import whole_file
+from common.files import NotWritten, clear, whole_file
 from common.sources import download, unpack_package
 from common.words import root_cause, text_of
 
@@ -270,9 +271,10 @@ def _keep(array: np.ndarray, path: Path) -> Path:
             np.save(file, array)
     except OSError as error:
         # Windows does not replace a file that another process, which was quicker, has kept and mapped.
-        if not (isinstance(error, PermissionError) and os.path.exists(path)):
+        if not (error.errno == errno.EACCES and os.path.exists(path)):
+            why = error.why if isinstance(error, NotWritten) else text_of(error)
             raise DataError(
-                f"{path}: expected to write {array.nbytes:,} bytes there, found: {text_of(error)}; "
+                f"{path}: expected to write {array.nbytes:,} bytes there, found: {why}; "
                 "free space or name a folder that can be written in FASHION_MNIST_DIR."
             ) from error
     return path
@@ -307,6 +309,7 @@ def _verify(name: str, path: Path) -> None:
 
 def main() -> None:
     """Fetch what is missing, verify all four files, and say where they are."""
+    clear(_home())
     try:
         for name in FILES:
             path, origin = _find(name, _home())

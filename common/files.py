@@ -1,32 +1,148 @@
-"""Files that are written whole or not at all: a kill at any moment leaves the old file or the new one."""
+"""Files that are written whole or not at all: a kill at any moment leaves the old file or the new one.
 
+What a kill leaves beside it is cleared by whoever comes next. A file under way is locked by its process, and the system
+lifts the lock however that ends: so what others are writing, on this machine or another, is left alone.
+"""
+
+import atexit
+import errno
 import json
 import math
 import os
+import re
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
+except ImportError:  # Windows, where nobody can remove a file that another process has open
+    flock = None
+
+UNDER_WAY = re.compile(r"(.+)\.\d+\.[0-9a-f]{8}\.tmp")  # what it is to be called, a process, a mark of its own
+CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on its disk, then start again"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable, or choose another one"),
+    **dict.fromkeys((errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG), "choose another name"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "choose a folder that there is"),
+}
+CURE = "make sure that there is room on its disk, then start again"
+
+
+class NotWritten(OSError):
+    """A file that could not be written, and is as it was; the text names it, why, and what to do."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.why = error.strerror or str(error)
+        super().__init__(error.errno, f"{path} cannot be written ({self.why}): {CURES.get(error.errno, CURE)}")
+
+    def __str__(self) -> str:
+        return self.strerror
 
 
 @contextmanager
 def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """A new file, open for bytes, that takes the place of `path` once the block has ended.
 
-    If the block raises, or the disk is full, `path` stays as it was and nothing is left beside it.
+    If the block raises, or the disk is full, `path` stays as it was and nothing is left beside it. Raises NotWritten,
+    also where a folder or a device is in its place.
     """
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    path = Path(os.path.realpath(path))
     try:
-        with open(temporary, "xb") as file:
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EISDIR, "it is a folder" if path.is_dir() else "it is a device and no file")
+        clear(path.parent, path.name)
+        with _under_way(path) as (file, temporary):
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            if flock is None:  # Windows replaces no file that is open
+                file.close()
+            os.replace(temporary, path)
+    except OSError as error:
+        raise NotWritten(path, error) from error
+
+
+@contextmanager
+def scratch(purpose: str, parent: str | os.PathLike = "") -> Iterator[Path]:
+    """A new folder that is removed once the block has ended, in `parent`, or where the system keeps what is temporary.
+
+    Those for the same purpose that a kill has left there are removed first.
+    """
+    folder = Path(parent or tempfile.gettempdir())
+    clear(folder, purpose)
+    with _under_way(folder / purpose) as (_, claim):
+        own = claim.with_suffix("")
+        own.mkdir(mode=0o700)
+        try:
+            yield own
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def scratch_until_exit(purpose: str) -> Path:
+    """Such a folder that is removed when Python ends."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(scratch(purpose))
+
+
+def clear(folder: Path, name: str = "") -> None:
+    """Remove what processes that are no more had under way in a folder, to be called `name`, or anything."""
+    for path in map(Path, _matching(folder, name)):
+        if _remove_abandoned(path):
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # of `scratch`
+
+
+def _matching(folder: Path, name: str) -> list[str]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = [(entry.path, UNDER_WAY.fullmatch(entry.name)) for entry in entries if entry.name.endswith(".tmp")]
+        return [path for path, match in found if match and name in ("", match[1])]
+    return []
+
+
+@contextmanager
+def _under_way(path: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A new file beside `path`, this process's own until the block has ended, and where it is."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    file = _create(temporary)
+    try:
+        yield file, temporary
     finally:
+        with suppress(OSError):  # of a full disk, once more
+            file.close()
         with suppress(OSError):
             temporary.unlink()
+
+
+def _create(path: Path) -> IO[bytes]:
+    """A new file, locked."""
+    while True:
+        file = open(path, "xb")  # noqa: SIM115  (whoever asked closes it)
+        if flock is None:
+            return file
+        with suppress(OSError):  # where a file system has no locks, what is left behind stays
+            flock(file, LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # somebody took it for abandoned before it was locked
+
+
+def _remove_abandoned(path: Path) -> bool:
+    """Remove a file unless the process that has created it still has it open; whether it was removed."""
+    with suppress(OSError):
+        if flock is None:
+            path.unlink()
+            return True
+        with open(path, "r+b") as file:
+            flock(file, LOCK_EX | LOCK_NB)
+            path.unlink()
+            return True
+    return False
 
 
 def write_whole(path: str | os.PathLike, content: str | bytes) -> None:

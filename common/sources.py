@@ -1,13 +1,12 @@
 """Where files come from: an address on the web, or a package of Debian's."""
 
-import atexit
 import functools
 import io
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
+
+from common.files import scratch_until_exit
 
 TIMEOUT = (5, 30)  # seconds to connect, to each address of a host, and to wait for the next bytes
 
@@ -28,8 +27,7 @@ def unpack_package(name: str) -> Path:
 
     Raises OSError, or SubprocessError, where it cannot be had.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = scratch_until_exit(name)
     run = functools.partial(
         subprocess.run, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300
     )

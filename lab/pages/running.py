@@ -17,6 +17,7 @@ from typing import Any
 
 import nbformat
 
+from common.files import scratch
 from common.names import nearest
 from lab.execution.executing import ExecutionError, Kernels
 from lab.execution.notebook import parameters, read
@@ -39,21 +40,21 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
         hint = f"did you mean {near}?" if near else f"it has {', '.join(defaults) or 'none'}."
         raise ReportError(f"{notebook} has no parameter {name}: {hint}")
     finished = runs_root() / "notebooks" / notebook.name
-    partial, failed = finished.with_suffix(".partial.ipynb"), finished.with_suffix(".failed.ipynb")
+    failed = finished.with_suffix(".failed.ipynb")
     finished.parent.mkdir(parents=True, exist_ok=True)
     provenance = _provenance(notebook, given, defaults)
     watched = _Announcer(notebook.stem, len(cells) + bool(given))  # papermill adds a cell for what is given
-    try:
-        executed, seconds = _execute(notebook, partial, given, watched)
-        executed.metadata["provenance"] = provenance | {"seconds": seconds}
-        nbformat.write(executed, partial)
-        partial.replace(finished)
-        failed.unlink(missing_ok=True)
-    except ExecutionError as error:
-        partial.replace(failed)
-        raise ReportError(f"{notebook} failed in {watched.place}: {error} (kept as {failed})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with scratch("executing", finished.parent) as folder:
+        partial = folder / notebook.name
+        try:
+            executed, seconds = _execute(notebook, partial, given, watched)
+            executed.metadata["provenance"] = provenance | {"seconds": seconds}
+            nbformat.write(executed, partial)
+            partial.replace(finished)
+            failed.unlink(missing_ok=True)
+        except ExecutionError as error:
+            partial.replace(failed)
+            raise ReportError(f"{notebook} failed in {watched.place}: {error} (kept as {failed})") from error
     return finished
 
 

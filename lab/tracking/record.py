@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import read_json
+from common.files import clear, read_json
 from lab.tracking.names import flat, same
 
 Record = dict[str, Any]  # what record.json holds
@@ -39,6 +39,7 @@ def value_of(record: Record, metric: str) -> float | None:
 def make_way(folder: Path) -> None:
     """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own."""
     folder.mkdir(parents=True, exist_ok=True)
+    clear(folder)
     ended = read_json(folder / "record.json").get("status") in ENDED
     for name in ("weights.npz", "record.json"):  # the record last: it says that there is something to keep
         path, previous = folder / name, folder / f"previous_{name}"

@@ -209,6 +209,14 @@ def test_a_result_stays_until_the_next_run_has_its_own(tmp_path):
         assert previous() == second
 
 
+def test_a_run_clears_what_a_kill_has_left_of_an_earlier_one(tmp_path):
+    for name in ("record.json", "weights.npz"):
+        (tmp_path / f"{name}.999999999.01234567.tmp").touch()
+    with tracking.start(CONFIG, tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
 @pytest.mark.parametrize(
     ("asked", "said", "name"),
     [
