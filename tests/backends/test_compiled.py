@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from activations import ACTIVATIONS
+from backends.folded import FOLDED
 from backends.plain import Plain
 from losses import LOSSES
 from nn_core import NeuralNetwork
@@ -140,8 +141,10 @@ def test_a_thousand_steps_beside_the_plain_form(name, l2):
         assert found["compiled"][0] == pytest.approx(found["exact"][0], rel=3e-6)
         np.testing.assert_allclose(found["compiled"][1], found["exact"][1], rtol=1e-5, atol=1e-6)
     exact = made["exact"][1]
-    error = {form: np.linalg.norm(theta - exact) / np.linalg.norm(exact) for form, (_, theta) in made.items()}
-    assert error["compiled"] < 3e-6  # θ is rounded a thousand times, which by chance alone adds up to 2⁻²⁴ √1000
+    if not {OPTIMIZERS[name], kernels.Compiled.form_of(OPTIMIZERS[name])} & (kernels.STEPS.keys() | FOLDED.keys()):
+        assert np.array_equal(made["compiled"][1], made["plain"][1])  # it has no form but the one that is written
+        return  # which float32 may part from the exact: a rule that takes signs does, where they are those of rounding
+    assert np.linalg.norm(made["compiled"][1] - exact) < 3e-6 * np.linalg.norm(exact)  # 2⁻²⁴ √1000 are by chance alone
     assert np.linalg.norm(made["compiled"][1] - made["plain"][1]) < 3e-6 * np.linalg.norm(exact)
 
 

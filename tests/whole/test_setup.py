@@ -11,19 +11,14 @@ import sysconfig
 import tomllib
 import venv
 from collections.abc import Iterable
-from dataclasses import dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
 
-import activations
-import optimizers
 import tree
-from nn_core import NeuralNetwork
 from tree import ROOT
 
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-dev.lock"]
@@ -190,21 +185,3 @@ def test_no_commit_names_a_registry_or_a_home():
     texts = [ROOT / name for name in listing.stdout.split("\0") if name and not name.endswith(".png")]
     found = [p.name for p in texts if p.exists() and forbidden.search(p.read_text(encoding="utf-8", errors="ignore"))]
     assert found == []
-
-
-def test_the_recipes_of_the_readme_work(monkeypatch):
-    """Its Python blocks add an optimizer and an activation; both train."""
-    monkeypatch.setattr(activations, "ACTIVATIONS", dict(activations.ACTIVATIONS))
-    monkeypatch.setattr(optimizers, "OPTIMIZERS", dict(optimizers.OPTIMIZERS))
-    monkeypatch.setattr(NeuralNetwork, "ACTIVATIONS", activations.ACTIVATIONS)
-    monkeypatch.setattr(NeuralNetwork, "OPTIMIZERS", optimizers.OPTIMIZERS)
-    names = {**vars(activations), **vars(optimizers), "dataclass": dataclass, "np": np}
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(block, names)
-    images = np.random.default_rng(0).random((200, 6))
-    labels = (images[:, 0] > 0.5).astype(int)
-    net = NeuralNetwork(optimizer="lion", activation="softplus", beta1=0.95, inputs=6, learning_rate=0.01, seed=1)
-    losses = [epoch["loss"] for epoch in net.train((images, labels))]
-    assert losses[-1] < losses[0]
