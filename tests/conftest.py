@@ -4,6 +4,8 @@ import gc
 import importlib
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,15 +15,40 @@ for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is 
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
-NEEDS = ("torch", "browser")  # a test that asks for such a fixture belongs to the group of its name
+BY_FIXTURE = ("torch", "browser")  # a test that asks for such a fixture belongs to the group of its name
+NEEDS = ("kernel", "service", *BY_FIXTURE)
 
 
 def pytest_collection_modifyitems(items):
     """Tests are grouped by what they need; what a fixture tells needs no marker."""
     for item in items:
-        for name in NEEDS:
+        for name in BY_FIXTURE:
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(name)
+
+
+class Watch:
+    """Sees which test starts a Python process, by Python's own audit of what it does."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        sys.addaudithook(self)
+
+    def __call__(self, event, arguments):
+        if event == "os.fork" or (event == "subprocess.Popen" and "python" in Path(os.fsdecode(arguments[0])).name):
+            self.started.append(event)
+
+
+WATCH = Watch()
+
+
+@pytest.fixture(autouse=True)
+def grouped(request):
+    """A test that starts a Python process says so by its marker: whoever wants quick tests leaves those out."""
+    WATCH.started.clear()
+    yield
+    if not any(request.node.get_closest_marker(name) for name in NEEDS):
+        assert not WATCH.started, "starts a Python process: mark it with pytest.mark.kernel"
 
 
 @pytest.fixture(autouse=True)

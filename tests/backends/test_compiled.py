@@ -118,7 +118,7 @@ def test_cross_entropy_of_what_is_not_finite_is_not_finite():
         assert not np.isfinite(both()[0].loss(a, np.eye(10, dtype=np.float32)[:3])[0])
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("l2", [0.0, 0.01])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_thousand_steps_beside_the_plain_form(name, l2):
@@ -220,7 +220,7 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_and_no_more(tmp_path):
     assert done.stdout == "numba\n", done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_kernel_computes_the_same_bits_fresh_from_the_compiler_and_from_disk(tmp_path):
     """A function that a kernel calls, instead of holding it inlined, is linked differently in the two cases."""
     script = """if True:

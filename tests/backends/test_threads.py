@@ -63,7 +63,7 @@ def test_training_uses_them_and_who_drives_it_does_not(monkeypatch):
     assert seen == [before + 1] * 2
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("allowed", ["1", "2"])
 def test_the_environment_has_the_last_word_unless_asked(allowed):
     script = "from nn_core import NeuralNetwork as N; print(N(num_hidden_neurons=512, batch_size=512).threads)"

@@ -38,7 +38,7 @@ def toy(n=1500):
     return (0.6 * patterns[labels] + 0.4 * rng.integers(0, 256, (n, 784))).astype(np.uint8), labels
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("workload", ["W1", "W2", "W3"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_peer_learns(name, workload):
@@ -92,7 +92,7 @@ def command(*words):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_run_prints_tables_keeps_all_and_goes_on(tmp_path):
     output = tmp_path / "benchmark.json"
     words = ["run", "--output", output, "--limit", 400, "--rounds", 2, "--workloads", "W2", "--peers", "gemm", "numpy"]
@@ -108,7 +108,7 @@ def test_run_prints_tables_keeps_all_and_goes_on(tmp_path):
     assert json.loads(output.read_text()) == found
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_core_compares_with_a_commit():
     if subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True).returncode:
         pytest.skip("not a git checkout")

@@ -320,7 +320,7 @@ def test_a_quicker_process_on_windows(home, published, monkeypatch):
     assert_train(load().train, published)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_processes_at_once(home):
     code = (
         "import sys, fashion_mnist as f\n"

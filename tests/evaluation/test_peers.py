@@ -89,7 +89,7 @@ def test_a_class_without_an_example_is_refused():
         peers.fit(CONFIG, IMAGES, LABELS % 2)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("how", ["kill", "interrupt"])
 def test_workers_end_with_their_parent(how, tmp_path):
     """Two trainings that take minutes; when their parent has gone, so have they."""
@@ -113,7 +113,7 @@ def wait_for(find, n, seconds=60):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_peers_are_trained_once_and_kept(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
     config = dict(max_epochs=1, layers=1, num_hidden_neurons=8)

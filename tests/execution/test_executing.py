@@ -16,7 +16,7 @@ import pytest
 from lab.execution.executing import ExecutionError, Kernels
 from lab.execution.forking import CAN_FORK
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.kernel
 WAYS = [pytest.param(["json"], id="forked", marks=pytest.mark.skipif(not CAN_FORK, reason="forks only on Linux"))]
 WAYS += [pytest.param(None, id="started")]
 LOOK = """

@@ -319,7 +319,7 @@ def test_an_epoch_against_scikit_learn(watch, activation, optimizer, ours, their
     np.testing.assert_allclose(net.predict_proba(images), oracle.predict_proba(images), atol=1e-11)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("loss", LOSSES)
 def test_two_epochs_against_pytorch(loss, torch, twin, groups, watch):
     """Weights, and every number of every record, with a smaller last batch and uint8 images."""
@@ -403,7 +403,7 @@ def losses_of_200_steps(workload, dtype, backend, torch, twin, groups):
     return np.array(ours), np.array(theirs)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("workload", "dtype", "backend", "tolerance"),
     [(workload, "float64", "numpy", 1e-12) for workload in WORKLOADS]
@@ -438,7 +438,7 @@ def accuracies(images, labels, workload, seed, backend, torch, twin, groups):
     return record["validationaccuracy"], theirs
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @each_backend
 @pytest.mark.parametrize("workload", ["W2", "W4"])
 def test_networks_of_relu_end_as_accurate_as_pytorch(workload, backend, torch, twin, groups):
@@ -541,7 +541,7 @@ print(hashlib.sha256(net.theta.tobytes()).hexdigest())
 """
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_another_process_computes_the_same_bits():
     net = network()
     list(net.train(examples()))
@@ -792,7 +792,7 @@ def loaded_or_refused(path):
     return None
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_corrupt_file_is_refused_or_it_was_no_byte_that_matters(tmp_path):
     path = tmp_path / "net.npz"
     net = network(layers=0)

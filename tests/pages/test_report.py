@@ -458,7 +458,7 @@ def test_values_are_read_as_yaml(text, value):
 # --- With a kernel ---
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_run_streams_records_and_builds(root, executed):
     flag = root / "seen"
     wait = (
@@ -497,7 +497,7 @@ def test_run_streams_records_and_builds(root, executed):
     assert "seed = 42" in build(root).select_one(".provenance").get_text()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("source", "said"), [("1 / 0", "ZeroDivisionError: division by zero"), ("import os\nos._exit(1)", "died")]
 )

@@ -15,7 +15,7 @@ from lab.search import study, sweep
 from postgres import Postgres, programs
 from sweep_kit import Fake, definition, journal, kernels, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("place")]
+pytestmark = [pytest.mark.kernel, pytest.mark.usefixtures("place")]
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(paramet
     assert not fake.ran
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("fraction", [{"values": [0.1, 0]}, {"min": 0.0, "max": 0.5}])
 def test_a_validation_metric_needs_validation_images(fraction, notebook):
     plan, fake = definition(parameters=SPACE | {"validation_fraction": fraction}), Fake()
@@ -78,7 +78,7 @@ def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
 # --- which configurations ---
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, capsys):
     fake = Fake()
@@ -87,7 +87,7 @@ def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, 
     assert "its space holds 12 configurations, not 20" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(sweep.run(definition("grid"), notebook=notebook, execute=Fake())) == 12
     with pytest.raises(sweep.SweepError, match="needs a number of runs"):
@@ -97,7 +97,7 @@ def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(sweep.run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, notebook, tmp_path):
     parameters = SPACE | {"learning_rate": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-1}}
@@ -131,7 +131,7 @@ def test_random_draws_are_uniform_over_the_product(notebook, tmp_path):
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(notebook, tmp_path):
     """Nor on how many workers go on with it: the order in which configurations are chosen is that of their trials."""
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
@@ -156,7 +156,7 @@ def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(noteb
     assert sequence("alone", 1, workers=1) != first  # it looks at later results, which is stated
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_bayes_learns_where_it_is_good(notebook):
     fake = Fake()
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
@@ -165,7 +165,7 @@ def test_bayes_learns_where_it_is_good(notebook):
     assert sum(rates[15:]) / 10 < 0.25  # small is good here; at random it would be a half
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys):
     fake = Fake()
@@ -182,7 +182,7 @@ def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys
     assert len(fake.ran) == 12
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_after_another_sweep_bayes_learns_from_it(notebook):
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
     sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())
@@ -192,7 +192,7 @@ def test_after_another_sweep_bayes_learns_from_it(notebook):
     assert sum(config["learning_rate"] for config in fake.ran) / 5 < 0.25  # without those 16 its first are at random
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -225,7 +225,7 @@ def test_a_sweep_goes_on_after_sweeps_and_not_after_itself(notebook):
 # --- nothing lost, nothing twice ---
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_what_a_killed_driver_left_is_run_again_and_nothing_else(notebook):
     killed, fake = Fake(killed_after=4), Fake()
     with pytest.raises(Killed):
@@ -251,7 +251,7 @@ def test_a_run_that_ended_before_its_driver_heard_of_it_is_kept(notebook, monkey
     assert len(fake.ran) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_more_runs_may_be_asked_for(notebook):
     fake = Fake()
     sweep.run(definition(), 3, notebook=notebook, execute=fake)
@@ -259,7 +259,7 @@ def test_more_runs_may_be_asked_for(notebook):
     assert len(sweep.run(definition(), 5, notebook=notebook, execute=fake)) == len(fake.ran) == 5
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_failed_run_stops_no_other_and_is_tried_once_by_each_start(notebook, capsys):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     fake = Fake(fail=[bad])
@@ -290,7 +290,7 @@ def test_a_notebook_without_tracking_is_a_failure_with_a_hint(notebook):
         sweep.run(definition(), 2, notebook=notebook, execute=lambda *_: None)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     good = {"layers": 3, "activation": "TANH", "seed": 0}
     fake = Fake(diverge=[good])
@@ -300,7 +300,7 @@ def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     assert sweep.best("trial")["config"] != good
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_changed_code_or_definition_or_seed_begins_anew(notebook):
     fake = Fake()
     sweep.run(definition(), 3, notebook=notebook, execute=fake)
@@ -321,7 +321,7 @@ def test_changed_code_or_definition_or_seed_begins_anew(notebook):
     assert len(fake.ran) == 8
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
     fake, earlier = Fake(), notebook.read_text()
     plan = definition("grid", {"layers": {"values": [2, 3, 4]}})
@@ -333,7 +333,7 @@ def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
     assert len(fake.ran) == 3 + 2 + 2
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_result_is_kept_until_its_successor_has_one(notebook):
     plan = definition("grid", {"layers": {"values": [2]}})
     sweep.run(plan, notebook=notebook, execute=Fake())
@@ -349,7 +349,7 @@ def test_a_result_is_kept_until_its_successor_has_one(notebook):
         assert not (folder / "weights.npz").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": "finished"}', "\0" * 100])
 def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     fake = Fake()
@@ -364,7 +364,7 @@ def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     assert sweep.status("trial") == "trial: 0 of 3 runs (none yet)"
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(("file", "content"), [("sweep.json", "{"), ("sweep.json", "{}"), ("study.db", "x" * 5000)])
 def test_a_damaged_file_of_a_sweep_is_named_with_the_way_out(file, content, notebook, capsys):
     fake, path = Fake(), Path(os.environ["FASHION_RUNS"]) / "trial" / file
@@ -430,7 +430,7 @@ class Seeded(Fake):
         write_json(path, record)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook):
     fake, plan = Seeded(), definition("grid", {"layers": {"values": [2, 3, 4]}}, seeds=3)
     table = sweep.run(plan, notebook=notebook, execute=fake)
@@ -465,7 +465,7 @@ def test_means_over_seeds_are_those_worked_by_hand():
     assert found.runs.tolist() == [2, 2, 2]
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_seed_that_fails_spares_the_others_and_the_rest_is_made_up_for(notebook):
     plan, bad = definition("grid", {"layers": {"values": [2, 3]}}, seeds=3), {"layers": 2, "seed": 1}
     fake = Seeded(fail=[bad])
@@ -477,7 +477,7 @@ def test_a_seed_that_fails_spares_the_others_and_the_rest_is_made_up_for(noteboo
     assert fake.ran == [bad, {"layers": 2, "seed": 2}]
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_finished_run_without_the_metric_has_failed_and_is_not_run_for_ever(notebook):
     class Blind(Fake):
         def __call__(self, notebook, output, parameters, timeout, environment):
@@ -499,7 +499,7 @@ def test_seeds_and_a_parameter_seed_are_refused(notebook):
         sweep.read(definition(seeds=0))
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
     notebook.write_text(notebook.read_text().replace("draw: bool", 'settings: dict = {}  # more\\n",\n    "draw: bool'))
     inner = {"beta": {"values": [1, 2]}, "deep": {"parameters": {"er": {"value": "x"}}}}
@@ -511,7 +511,7 @@ def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
         sweep.run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook):
     class Weighty(Fake):
         def __call__(self, notebook, output, parameters, timeout, environment):
@@ -534,7 +534,7 @@ def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook
         sweep.run(plan, keep=-1, notebook=notebook, execute=Fake())
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_run_on_record_elsewhere_is_taken_over_if_asked_for(notebook):
     fake = Fake(fail=[{"layers": 4}])
     sweep.run(definition("grid", {"layers": {"values": [3, 4]}}), notebook=notebook, execute=fake)
@@ -554,7 +554,7 @@ def test_a_run_on_record_elsewhere_is_taken_over_if_asked_for(notebook):
     assert len(changed.ran) == 3  # that was other code
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_sweep_is_resumed_by_its_name(notebook, capsys):
     killed, fake = Fake(killed_after=2), Fake()
     with pytest.raises(Killed):
@@ -629,7 +629,7 @@ def test_given_configurations_are_checked_too(notebook):
 # --- what there is to read ---
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_table_has_a_row_for_each_run(notebook):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     table = sweep.run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
@@ -642,7 +642,7 @@ def test_a_table_has_a_row_for_each_run(notebook):
     assert (table[table.layers == 3].validationaccuracy == 1).all()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize(("goal", "layers"), [("maximize", 3), ("minimize", 2)])
 def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     metric = {"name": "validationaccuracy", "goal": goal}
@@ -651,7 +651,7 @@ def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     assert sweep.best("trial")["config"]["layers"] == layers
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
     parameters = {"seed": {"values": [0, 1]}, X: {"min": 0.0, "max": 1.0}, "activation": SPACE["activation"]}
     sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())  # the accuracy is 1 - X
@@ -675,7 +675,7 @@ def test_the_folder_of_a_run_holds_its_record(notebook):
         assert json.loads((sweep.run_folder("trial", record) / "record.json").read_text()) == record
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
     sweep.run(definition("grid"), notebook=notebook, execute=Fake())
     capsys.readouterr()
@@ -754,7 +754,7 @@ def drive(notebook, plan, timeout=60, **variables):
     return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_sweep_runs_the_notebook(notebook, capfd):
     parameters = {
         "layers": {"values": [2, 3]},
@@ -778,7 +778,7 @@ def test_a_sweep_runs_the_notebook(notebook, capfd):
     assert len(output.splitlines()) == 9
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_what_a_kernel_says_at_its_end_is_kept_beside_the_runs(notebook, capfd):
     """It belongs to no cell and is no error of the sweep: ipykernel, for one, complains at times as it is stopped."""
     book = nbformat.read(notebook, as_version=4)
@@ -790,7 +790,7 @@ def test_what_a_kernel_says_at_its_end_is_kept_beside_the_runs(notebook, capfd):
     assert log.read_text().count("last words") == 2
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_run_whose_kernel_dies_is_tried_again(notebook):
     book, mark = nbformat.read(notebook, as_version=4), "died = os.path.join(folder, 'died')\n"
     die = "if layers == 2 and not os.path.exists(died):\n    open(died, 'x')\n    os.kill(os.getpid(), 9)\n"
@@ -800,7 +800,7 @@ def test_a_run_whose_kernel_dies_is_tried_again(notebook):
     assert set(table.status) == {"finished"}
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_hyperband_really_stops_runs_after_an_epoch(notebook):
     rates, rule = [0.1, 0.2, 0.5, 0.6, 0.0], {"type": "hyperband", "min_iter": 2, "eta": 2}
     parameters = {"learning_rate": {"values": rates}, "max_epochs": {"value": 6}, "layers": {"value": 3}}
@@ -816,7 +816,7 @@ def test_hyperband_really_stops_runs_after_an_epoch(notebook):
     assert len(journal("begin")) == 5  # what was stopped has its result
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     source = notebook.read_text()
     notebook.write_text(source.replace('os.environ.get(\\"EPOCH\\", \\"0\\")', '\\"100\\" if layers == 2 else \\"0\\"'))
@@ -827,7 +827,7 @@ def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     assert errors == ["TimeoutError: the run took longer than 10 s"]
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_kill_9_of_the_driver_loses_nothing_and_runs_nothing_twice(notebook):
     plan = definition(run_cap=6)
     driver = drive(notebook, plan, EPOCH="0.5")
@@ -842,7 +842,7 @@ def test_kill_9_of_the_driver_loses_nothing_and_runs_nothing_twice(notebook):
     assert len(journal("end")) == len(set(journal("end")))
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
 def test_ctrl_c_records_what_was_running_and_leaves_no_process(notebook):
     plan = definition(run_cap=6)

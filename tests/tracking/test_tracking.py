@@ -454,7 +454,7 @@ def test_a_mode_that_wandb_does_not_have_is_refused_before_anything(tmp_path, mo
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_modes_are_those_of_wandb():
     wandb = pytest.importorskip("wandb")
     assert set(tracking.MODES) == set(typing.get_args(wandb.Settings.model_fields["mode"].annotation))
@@ -494,7 +494,7 @@ def test_disabled_means_that_wandb_is_not_even_imported(tmp_path):
     assert not (tmp_path / "run" / "wandb").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 @pytest.mark.parametrize("variables", [{}, {"WANDB_MODE": ""}])
 def test_without_a_key_the_real_wandb_is_offline_and_silent(tmp_path, variables):
     output = use(tmp_path / "run", **variables)
@@ -502,7 +502,7 @@ def test_without_a_key_the_real_wandb_is_offline_and_silent(tmp_path, variables)
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_with_a_key_and_no_server_the_real_wandb_goes_offline(tmp_path):
     output = use(tmp_path / "run", WANDB_API_KEY="a" * 40, WANDB_BASE_URL="http://127.0.0.1:9")
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1

@@ -86,7 +86,7 @@ def lab(folder, tmp_path):
             server.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_every_notebook_runs_in_jupyterlab(browser, lab, tmp_path):
     for name in ["answers.ipynb", *(path.name for path in NOTEBOOKS)]:
         with browser.new_context(viewport={"width": 1440, "height": 900}) as context:

@@ -244,7 +244,7 @@ def link_data(folder: Path, *parts: str) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_path):
     """01 to 04 run where a touch of the test images is an error; there 05 fails with that very error."""
     poisoned = link_data(tmp_path / "poisoned", "train")
@@ -277,7 +277,7 @@ def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_p
     assert {path.stem for path in (tmp_path / "reports").glob("*.html")} == {*SMALL, "index"}
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_live_curves_are_one_picture_where_a_server_runs_the_notebook_and_none_elsewhere(tmp_path):
     """The variable is what a Jupyter server tells a kernel; in papermill's hands nothing of it runs."""
     data = link_data(tmp_path / "data", "train")

@@ -110,7 +110,7 @@ def fresh_environment(folder: Path) -> Path:
     return folder / os.path.relpath(sysconfig.get_path("scripts"), sys.prefix) / Path(sys.executable).name
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_make_and_conda_install_the_same_set(tmp_path):
     """`make env` installs requirements.lock by uv; conda hands the pip part of environment.yml to pip."""
     by_uv, by_pip = fresh_environment(tmp_path / "uv"), fresh_environment(tmp_path / "pip")
@@ -157,7 +157,7 @@ def test_a_page_depends_on_all_that_it_is_made_of():
         assert "somewhere/.sweep" in needs[f"somewhere/notebooks/{chapter}.ipynb"].split()
 
 
-@pytest.mark.slow
+@pytest.mark.kernel
 def test_modules_are_installed_where_notebooks_find_them(tmp_path):
     """An editable install, so no notebook needs sys.path, whatever its working directory."""
     code = "import nn_core, fashion_mnist, sweep, report, lab.pages.figures; print(nn_core.__file__)"
