@@ -3,6 +3,7 @@
 import-linter knows packages alone. So it is shown a tree in which each module at the top is one.
 """
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -35,7 +36,30 @@ def check(root: Path) -> subprocess.CompletedProcess:
         return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
+NETWORK = ("activations", "losses", "optimizers", "nn_core")  # in the order in which one reads them
+LIBRARIES = {"numpy"} | sys.stdlib_module_names  # all that the network may import besides what is ours
+
+
+def foreign(root: Path) -> list[str]:
+    """What the network imports that it may not: a sentence each."""
+    ours = names(root)
+    return [
+        f"{name} imports {imported}: the network imports NumPy and the standard library alone"
+        for name in NETWORK
+        for imported in sorted(_imported(root / f"{name}.py") - LIBRARIES - ours)
+    ]
+
+
+def _imported(path: Path) -> set[str]:
+    """The top-level names that a module imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    found = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    found += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in found}
+
+
 if __name__ == "__main__":
     found = check(tree.ROOT)
     print((found.stdout if found.returncode else found.stdout.strip().splitlines()[-1]) + found.stderr)
-    sys.exit(found.returncode)
+    print(*foreign(tree.ROOT), sep="\n", end="")
+    sys.exit(found.returncode or bool(foreign(tree.ROOT)))

@@ -10,14 +10,43 @@ import imports
 import tree
 
 
-@pytest.fixture
-def copied(tmp_path):
+WRONG = {
+    "lab/tracking/upload.py": "from lab.execution import lean",
+    "lab/evaluation/scores.py": "import lab.search",
+    "lab/pages/figures.py": "from lab.evaluation import scores",
+    "lab/execution/lean.py": "def later():\n    import lab.pages",
+    "nn_core.py": "from lab import tracking",
+    "activations.py": "from backends import plain",
+    "backends/plain.py": "import nn_core",
+    "common/files.py": "import fashion_mnist",
+    "lab/search/stopping.py": "import sweep",
+}
+
+
+def copy(folder):
     """A copy of all that can be imported, and of the rules."""
     for path in [*tree.modules(), tree.ROOT / "pyproject.toml"]:
-        copy = tmp_path / path.relative_to(tree.ROOT)
+        copy = folder / path.relative_to(tree.ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def copied(tmp_path):
+    return copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What is said of a copy with all the wrong imports."""
+    folder = copy(tmp_path_factory.mktemp("wrong"))
+    for module, wrong in WRONG.items():
+        with open(folder / module, "a", encoding="utf-8") as file:
+            file.write(f"\n\n{wrong}\n")
+    found = imports.check(folder)
+    assert found.returncode == 1, found.stdout + found.stderr
+    return found.stdout
 
 
 def test_as_they_are_they_keep_the_rules(copied):
@@ -25,27 +54,17 @@ def test_as_they_are_they_keep_the_rules(copied):
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-@pytest.mark.parametrize(
-    ("module", "wrong"),
-    [
-        ("lab/tracking/upload.py", "from lab.execution import lean"),
-        ("lab/evaluation/scores.py", "import lab.search"),
-        ("lab/pages/figures.py", "from lab.evaluation import scores"),
-        ("lab/execution/lean.py", "def later():\n    import lab.pages"),
-        ("nn_core.py", "from lab import tracking"),
-        ("activations.py", "from backends import plain"),
-        ("backends/plain.py", "import nn_core"),
-        ("common/files.py", "import fashion_mnist"),
-        ("lab/search/stopping.py", "import sweep"),
-    ],
-)
-def test_a_wrong_import_is_named(copied, module, wrong):
-    with open(copied / module, "a", encoding="utf-8") as file:
-        file.write(f"\n\n{wrong}\n")
-    found = imports.check(copied)
-    assert found.returncode == 1, found.stdout + found.stderr
+@pytest.mark.parametrize(("module", "wrong"), WRONG.items())
+def test_a_wrong_import_is_named(said, module, wrong):
     imported = re.search(r"(?:from|import) (\S+)", wrong)[1]
-    assert f"{module.removesuffix('.py').replace('/', '.')} -> {imported}" in found.stdout
+    assert f"{module.removesuffix('.py').replace('/', '.')} -> {imported}" in said
+
+
+def test_the_network_imports_numpy_and_the_standard_library_alone(copied):
+    assert imports.foreign(copied) == []
+    with open(copied / "losses.py", "a", encoding="utf-8") as file:
+        file.write("\n\ndef later():\n    from scipy.special import softmax\n    import numpy.linalg, json, backends\n")
+    assert [said.split(":")[0] for said in imports.foreign(copied)] == ["losses imports scipy"]
 
 
 def test_a_new_room_of_the_lab_needs_its_place(copied):
