@@ -9,7 +9,6 @@ import pytest
 import imports
 import tree
 
-
 WRONG = {
     "lab/tracking/upload.py": "from lab.execution import lean",
     "lab/evaluation/scores.py": "import lab.search",
