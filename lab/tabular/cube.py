@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from lab.search.sweepfile import read
 from lab.tabular import table as tabular
 
 
@@ -87,7 +86,7 @@ def axes_of_trainings() -> dict[str, tuple[Any, ...]]:
 
 def stops() -> tuple[int, ...]:
     """The values of max_epochs, ascending."""
-    return tuple(sorted(read(tabular.GRID).space["max_epochs"].choices))
+    return tuple(sorted(tabular.space()["max_epochs"].choices))
 
 
 def axes() -> dict[str, tuple[Any, ...]]:

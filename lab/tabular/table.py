@@ -8,6 +8,7 @@ epochs holds that of five. It is written after every slice, and a computation th
 
 from __future__ import annotations
 
+import functools
 import itertools
 import lzma
 import os
@@ -23,7 +24,7 @@ import pandas as pd
 from threadpoolctl import threadpool_info
 
 from common.files import write_whole
-from lab.search.space import configuration, points
+from lab.search.space import Space, configuration, points
 from lab.search.sweep import run_configurations
 from lab.search.sweepfile import read
 from lab.tracking import REPOSITORY, Record, runs_root
@@ -42,9 +43,15 @@ FIGURES = ("loss", "accuracy", "validationloss", "validationaccuracy", "seconds"
 DIGITS = "%.5g"  # rounding in float32 moves losses by more, and the shares can be told apart
 
 
+@functools.cache
+def space() -> Space:
+    """The space of the grid's file."""
+    return read(GRID).space
+
+
 def choices() -> dict[str, tuple[Any, ...]]:
     """The parameters that tell one training from another, without the seed, and the values of each."""
-    return {name: tuple(parameter.choices) for name, parameter in read(GRID).space.items() if name != "max_epochs"}
+    return {name: tuple(parameter.choices) for name, parameter in space().items() if name != "max_epochs"}
 
 
 def keys() -> list[str]:
@@ -54,8 +61,8 @@ def keys() -> list[str]:
 
 def trainings() -> list[Config]:
     """The configurations of the space without max_epochs, in the order of a grid."""
-    space = {name: parameter for name, parameter in read(GRID).space.items() if name != "max_epochs"}
-    return [configuration(space, point) for point in points(space)]
+    varied = {name: parameter for name, parameter in space().items() if name != "max_epochs"}
+    return [configuration(varied, point) for point in points(varied)]
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

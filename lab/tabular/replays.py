@@ -1,0 +1,172 @@
+"""Searches replayed on the table: what each would have found, after how many runs, and what it would have paid.
+
+A replay sees what its search would have seen: the accuracies of one seed. What it has found is judged by its *regret*:
+how much more the best choice of the table is worth than the one that the search would name, both as means over seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+
+from lab.search.stopping import Hyperband
+from lab.tabular.cube import Cube, axes, stops
+
+ETA = 3  # of ten runs, successive halving lets about three go on
+RUNGS = (1, 3, 10)  # epochs after which it does
+NOTHING = -1  # in the place of a choice, before any run has finished
+
+
+class Trace(NamedTuple):
+    """One search, after each of its runs: the number of the choice that it would name, and the epochs paid for."""
+
+    chosen: ndarray  # (runs,)
+    paid: ndarray  # (runs,)
+
+
+Method = Callable[[Cube, int, np.random.Generator, int], Trace]  # a cube, which of its seeds, luck, how many runs
+
+
+def epochs_of(choices: ndarray) -> ndarray:
+    """The max_epochs of choices."""
+    return np.asarray(stops())[np.asarray(choices) % len(stops())]
+
+
+def leaders(drawn: ndarray, scores: ndarray) -> ndarray:
+    """After each of the drawn choices, the one with the highest score until then; one without, -inf, never leads."""
+    before = np.concatenate([[-np.inf], np.maximum.accumulate(scores)[:-1]])
+    places = np.maximum.accumulate(np.where(scores > before, np.arange(len(scores)), NOTHING))
+    return np.where(places == NOTHING, NOTHING, np.asarray(drawn)[places])
+
+
+# --- searches ---------------------------------------------------------------------------------------------------------
+
+
+def random(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
+    """Choices drawn at random, none twice."""
+    drawn = _draw(cube, rng, runs)
+    return Trace(leaders(drawn, cube.scores[drawn, seed]), np.cumsum(epochs_of(drawn)))
+
+
+def grid(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
+    """The first points of a grid, as a run_cap leaves them.
+
+    In what order a file lists the values of a parameter is chance, and so it is here.
+    """
+    order = grid_order([rng.permutation(len(values)) for values in axes().values()])
+    drawn = order[cube.there[order]][:runs]
+    return Trace(leaders(drawn, cube.scores[drawn, seed]), np.cumsum(epochs_of(drawn)))
+
+
+def grid_order(values: Sequence[Sequence[int]]) -> ndarray:
+    """All choices as a grid visits them: by sorted names, the last changing fastest.
+
+    `values` are, for each of `axes()`, the places of its values in the order in which the file has them.
+    """
+    shape = [len(found) for found in axes().values()]
+    return np.arange(np.prod(shape)).reshape(shape)[np.ix_(*values)].transpose(np.argsort([*axes()])).ravel()
+
+
+def hyperband(rule: Hyperband) -> Method:
+    """Random choices, of which those that fall behind are stopped by a rule; they are paid for as far as they went."""
+
+    def search(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
+        drawn, curves = _draw(cube, rng, runs), list[list[float]]()
+        whole = epochs_of(drawn)
+        for choice, epochs in zip(drawn, whole, strict=True):
+            curve = cube.accuracy[choice // len(stops()), seed, :epochs].tolist()
+            curves.append(curve[: stopped_after(rule, curve, curves)])
+        went = np.array([len(curve) for curve in curves])
+        scores = np.where(went == whole, [curve[-1] for curve in curves], -np.inf)
+        return Trace(leaders(drawn, scores), np.cumsum(went))
+
+    return search
+
+
+def stopped_after(rule: Hyperband, curve: Sequence[float], others: Sequence[Sequence[float]]) -> int:
+    """How many epochs a run goes on beside others that have ended: its last is not judged, for it ends by itself."""
+    for epoch in range(1, len(curve)):
+        if rule.stops(curve[:epoch], others, "maximize"):
+            return epoch
+    return len(curve)
+
+
+def halving(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
+    """Successive halving (Jamieson and Talwalkar, 2016): all start, and of those that come to a rung, a third go on.
+
+    After n runs stands what a search of n runs would have found, each with the same first draws; an epoch that is
+    trained once is not paid for again.
+    """
+    last = len(stops()) - 1
+    drawn = _draw(cube, rng, runs) // len(stops())
+    drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # max_epochs apart, each training once
+    drawn = np.concatenate([drawn, _others(cube, rng, drawn, runs)])[:runs]
+    found = [_bracket(cube.accuracy[drawn[:count], seed]) for count in range(1, runs + 1)]
+    chosen = [drawn[winner] * len(stops()) + last for winner, _ in found]
+    return Trace(np.array(chosen), np.array([paid for _, paid in found]))
+
+
+def _bracket(curves: ndarray) -> tuple[int, int]:
+    """Which of the curves (trainings, epochs) wins, and the epochs that this takes."""
+    alive, paid, before = np.arange(len(curves)), 0, 0
+    for rung in RUNGS:
+        paid += len(alive) * (rung - before)
+        before = rung
+        order = np.argsort(-curves[alive, rung - 1], kind="stable")
+        alive = alive[order[: max(1, len(alive) // ETA)]]
+    return int(alive[0]), paid
+
+
+def _draw(cube: Cube, rng: np.random.Generator, runs: int) -> ndarray:
+    there = np.flatnonzero(cube.there)
+    return rng.choice(there, min(runs, len(there)), replace=False)
+
+
+def _others(cube: Cube, rng: np.random.Generator, drawn: ndarray, runs: int) -> ndarray:
+    """Further trainings, so that there are enough."""
+    there = np.unique(np.flatnonzero(cube.there) // len(stops()))
+    left = np.setdiff1d(there, drawn)
+    return rng.choice(left, min(max(0, runs - len(drawn)), len(left)), replace=False)
+
+
+# --- many of them -----------------------------------------------------------------------------------------------------
+
+
+class Replays(NamedTuple):
+    """Replays of one method: (replays, runs) each."""
+
+    chosen: ndarray
+    paid: ndarray
+
+    def regret(self, cube: Cube) -> ndarray:
+        """In percentage points, after each run, (replays, runs); NaN before anything has finished."""
+        worth = np.append(cube.worth, np.nan)  # the place of NOTHING
+        return 100 * (cube.worth[cube.best] - worth[self.chosen])
+
+    def regret_when_paid(self, cube: Cube, budgets: Sequence[int]) -> ndarray:
+        """The regret of what is found for so many epochs, (replays, budgets); NaN before anything has finished."""
+        places = np.array([np.searchsorted(paid, budgets, side="right") for paid in self.paid]) - 1
+        regret = np.take_along_axis(self.regret(cube), np.maximum(places, 0), axis=1)
+        return np.where(places < 0, np.nan, regret)
+
+
+def replay(cube: Cube, method: Method, runs: int, numbers: Iterable[int]) -> Replays:
+    """The replays with these numbers, each with its own luck, which the number alone decides, and the seeds in turn."""
+    traces = [method(cube, number % len(cube.seeds), np.random.default_rng(number), runs) for number in numbers]
+    return Replays(np.array([trace.chosen for trace in traces]), np.array([trace.paid for trace in traces]))
+
+
+def summary(found: dict[str, Replays], cube: Cube, at: Sequence[int]) -> pd.DataFrame:
+    """For each method and number of runs: quartiles and ninth decile of the regret in points, and the epochs paid."""
+    rows = []
+    for name, replays in found.items():
+        regret = replays.regret(cube)
+        for runs in (runs for runs in at if runs <= regret.shape[1]):
+            quantiles = np.nanquantile(regret[:, runs - 1], [0.25, 0.5, 0.75, 0.9])
+            figures = dict(zip(("lower quartile", "median", "upper quartile", "nine in ten"), quantiles, strict=True))
+            rows.append({"search": name, "runs": runs} | figures | {"epochs": replays.paid[:, runs - 1].mean()})
+    return pd.DataFrame(rows)
