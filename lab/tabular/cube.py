@@ -60,6 +60,10 @@ class Cube:
         """The worth as a full factorial, an axis for each of `axes()`."""
         return self.worth.reshape([len(values) for values in axes().values()])
 
+    def curve(self, choice: int, seed: int) -> list[float]:
+        """The accuracy of a choice after each of its epochs, with the seed of this place."""
+        return self.accuracy[choice // len(stops()), seed, : stops()[choice % len(stops())]].tolist()
+
     def only(self, seeds: Sequence[int]) -> Cube:
         """The same of some of the seeds."""
         return Cube(self.accuracy[:, [self.seeds.index(seed) for seed in seeds]], tuple(seeds))

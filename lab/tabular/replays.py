@@ -6,7 +6,7 @@ how much more the best choice of the table is worth than the one that the search
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +22,11 @@ NOTHING = -1  # in the place of a choice, before any run has finished
 
 
 class Trace(NamedTuple):
-    """One search, after each of its runs: the number of the choice that it would name, and the epochs paid for."""
+    """One search: what it ran, in order, and after each run what it would name and what it has paid; (runs,) each."""
 
-    chosen: ndarray  # (runs,)
-    paid: ndarray  # (runs,)
+    drawn: ndarray  # numbers of choices
+    chosen: ndarray  # numbers of choices, or NOTHING
+    paid: ndarray  # epochs in all
 
 
 Method = Callable[[Cube, int, np.random.Generator, int], Trace]  # a cube, which of its seeds, luck, how many runs
@@ -43,13 +44,20 @@ def leaders(drawn: ndarray, scores: ndarray) -> ndarray:
     return np.where(places == NOTHING, NOTHING, np.asarray(drawn)[places])
 
 
+def trace(cube: Cube, seed: int, drawn: ndarray, went: ndarray) -> Trace:
+    """The search that ran these choices for so many epochs each; one that did not go to its end is never named."""
+    drawn, went = np.asarray(drawn), np.asarray(went)
+    scores = np.where(went == epochs_of(drawn), cube.scores[drawn, seed], -np.inf)
+    return Trace(drawn, leaders(drawn, scores), np.cumsum(went))
+
+
 # --- searches ---------------------------------------------------------------------------------------------------------
 
 
 def random(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
     """Choices drawn at random, none twice."""
     drawn = _draw(cube, rng, runs)
-    return Trace(leaders(drawn, cube.scores[drawn, seed]), np.cumsum(epochs_of(drawn)))
+    return trace(cube, seed, drawn, epochs_of(drawn))
 
 
 def grid(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
@@ -59,7 +67,7 @@ def grid(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
     """
     order = grid_order([rng.permutation(len(values)) for values in axes().values()])
     drawn = order[cube.there[order]][:runs]
-    return Trace(leaders(drawn, cube.scores[drawn, seed]), np.cumsum(epochs_of(drawn)))
+    return trace(cube, seed, drawn, epochs_of(drawn))
 
 
 def grid_order(values: Sequence[Sequence[int]]) -> ndarray:
@@ -76,13 +84,10 @@ def hyperband(rule: Hyperband) -> Method:
 
     def search(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
         drawn, curves = _draw(cube, rng, runs), list[list[float]]()
-        whole = epochs_of(drawn)
-        for choice, epochs in zip(drawn, whole, strict=True):
-            curve = cube.accuracy[choice // len(stops()), seed, :epochs].tolist()
+        for choice in drawn:
+            curve = cube.curve(choice, seed)
             curves.append(curve[: stopped_after(rule, curve, curves)])
-        went = np.array([len(curve) for curve in curves])
-        scores = np.where(went == whole, [curve[-1] for curve in curves], -np.inf)
-        return Trace(leaders(drawn, scores), np.cumsum(went))
+        return trace(cube, seed, drawn, list(map(len, curves)))
 
     return search
 
@@ -106,8 +111,8 @@ def halving(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace
     drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # max_epochs apart, each training once
     drawn = np.concatenate([drawn, _others(cube, rng, drawn, runs)])[:runs]
     found = [_bracket(cube.accuracy[drawn[:count], seed]) for count in range(1, runs + 1)]
-    chosen = [drawn[winner] * len(stops()) + last for winner, _ in found]
-    return Trace(np.array(chosen), np.array([paid for _, paid in found]))
+    choices = drawn * len(stops()) + last
+    return Trace(choices, choices[[winner for winner, _ in found]], np.array([paid for _, paid in found]))
 
 
 def _bracket(curves: ndarray) -> tuple[int, int]:
@@ -137,8 +142,10 @@ def _others(cube: Cube, rng: np.random.Generator, drawn: ndarray, runs: int) -> 
 
 
 class Replays(NamedTuple):
-    """Replays of one method: (replays, runs) each."""
+    """Replays of one method: which of the cube's seeds each saw, (replays,), and its trace, (replays, runs) each."""
 
+    seeds: ndarray
+    drawn: ndarray
     chosen: ndarray
     paid: ndarray
 
@@ -154,10 +161,12 @@ class Replays(NamedTuple):
         return np.where(places < 0, np.nan, regret)
 
 
-def replay(cube: Cube, method: Method, runs: int, numbers: Iterable[int]) -> Replays:
+def replay(cube: Cube, method: Method, runs: int, numbers: Sequence[int]) -> Replays:
     """The replays with these numbers, each with its own luck, which the number alone decides, and the seeds in turn."""
-    traces = [method(cube, number % len(cube.seeds), np.random.default_rng(number), runs) for number in numbers]
-    return Replays(np.array([trace.chosen for trace in traces]), np.array([trace.paid for trace in traces]))
+    seeds = [number % len(cube.seeds) for number in numbers]
+    lucks = map(np.random.default_rng, numbers)
+    traces = [method(cube, seed, rng, runs) for seed, rng in zip(seeds, lucks, strict=True)]
+    return Replays(np.array(seeds), *map(np.array, zip(*traces, strict=True)))
 
 
 def summary(found: dict[str, Replays], cube: Cube, at: Sequence[int]) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def test_successive_halving_starts_no_training_twice(cube):
 
 
 def test_regret_is_by_the_mean_over_seeds(cube):
-    found = replays.Replays(np.array([[-1, 5]]), np.array([[10, 20]]))
+    found = replays.Replays(np.array([0]), np.array([[4, 5]]), np.array([[-1, 5]]), np.array([[10, 20]]))
     regret = found.regret(cube)
     assert np.isnan(regret[0, 0])
     assert regret[0, 1] == pytest.approx(100 * (cube.scores.mean(axis=1).max() - cube.scores[5].mean()))

@@ -1,0 +1,117 @@
+"""What one seed on 6,000 images is worth, and what a confirmation with further seeds makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy import ndarray
+from scipy import stats
+
+from lab.tabular.cube import Cube
+from lab.tabular.replays import Replays
+
+CLOSE = 0.2  # percentage points from the best that a choice may lie
+OFTEN = 0.9
+
+
+def levelled(cube: Cube, among: ndarray) -> ndarray:
+    """The scores (choices, seeds), with what a seed's validation images are easier or harder, on average `among` some
+    choices, taken out."""
+    levels = cube.scores[among].mean(axis=0)
+    return cube.scores - (levels - levels.mean())
+
+
+def top(cube: Cube, share: float = 0.1) -> ndarray:
+    """The numbers of the best choices by worth, best first: such a share of those that are there."""
+    count = max(2, round(share * cube.there.sum()))
+    return np.argsort(-np.where(cube.there, cube.worth, -np.inf), kind="stable")[:count]
+
+
+def agreement(cube: Cube, among: ndarray) -> float:
+    """Spearman's rank correlation between two seeds, the mean over all pairs; NaN with one seed."""
+    columns = cube.scores[among].T
+    pairs = [stats.spearmanr(a, b).statistic for k, a in enumerate(columns) for b in columns[:k]]
+    return float(np.mean(pairs)) if pairs else float("nan")
+
+
+def deviation(cube: Cube, among: ndarray) -> float:
+    """The standard deviation of a choice's accuracy from seed to seed, in percentage points, pooled `among` some."""
+    return 100 * float(np.sqrt(levelled(cube, among)[among].var(axis=1, ddof=1).mean()))
+
+
+def winners(cube: Cube) -> pd.DataFrame:
+    """For each seed: the choice that wins by it, its `place` by the mean over the other seeds, and by how many points
+    its accuracy `flatters`, which is what it loses there, what the other images are worth for all taken out."""
+    rows, best = [], top(cube)
+    scores = np.where(cube.there[:, None], levelled(cube, best), -np.inf)
+    for k, seed in enumerate(cube.seeds):
+        others = np.delete(scores, k, axis=1).mean(axis=1)
+        winner = int(scores[:, k].argmax())
+        place = 1 + int((others > others[winner]).sum())
+        flatters = 100 * (scores[winner, k] - others[winner])
+        rows.append({"seed": seed, "choice": winner, "place": place, "flatters": flatters})
+    return pd.DataFrame(rows)
+
+
+def flattery(cube: Cube, found: Replays, runs: int) -> float:
+    """By how many points the accuracy that a search of so many runs reports exceeds the mean of its choice over other
+    seeds, on average."""
+    scores, named = levelled(cube, top(cube)), found.chosen[:, runs - 1]
+    seen, total = scores[named, found.seeds], scores[named].sum(axis=1)
+    return 100 * float((seen - (total - seen) / (len(cube.seeds) - 1)).mean())
+
+
+def among_the_best(cube: Cube, found: Replays, runs: int, best: int = 10) -> float:
+    """How often what a search of so many runs names is among the best ten, by worth, of all that it ran."""
+    worth = cube.worth[found.drawn[:, :runs]]
+    named = cube.worth[found.chosen[:, runs - 1]]
+    return float(((worth > named[:, None]).sum(axis=1) < best).mean())
+
+
+def residuals(cube: Cube, among: ndarray) -> ndarray:
+    """What seeds add to the worth of choices, at the size that the noise of one seed has, as fractions."""
+    found = levelled(cube, among)[among]
+    seeds = len(cube.seeds)
+    return (found - found.mean(axis=1, keepdims=True)).ravel() * np.sqrt(seeds / (seeds - 1))
+
+
+def confirmed(cube: Cube, found: Replays, runs: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
+    """How far, in points, the choice of searches with a confirmation lies below the best that each ran, (replays,).
+
+    Of a search's runs the `best` by its own seed are trained with further seeds, until each has `seeds`, and the mean
+    over all of them decides. What a further seed adds is drawn from what seeds add to the best tenth of the table.
+    """
+    drawn = found.drawn[:, :runs]
+    worth, first = cube.worth[drawn], cube.scores[drawn, found.seeds[:, None]]
+    candidates = np.argsort(-first, axis=1, kind="stable")[:, :best]
+    further = rng.choice(residuals(cube, top(cube)), (*candidates.shape, seeds - 1))
+    levels = cube.scores[top(cube)].mean(axis=0)
+    own = np.take_along_axis(first, candidates, 1) - (levels - levels.mean())[found.seeds][:, None]
+    means = (own + (np.take_along_axis(worth, candidates, 1)[:, :, None] + further).sum(axis=2)) / seeds
+    named = np.take_along_axis(candidates, means.argmax(axis=1)[:, None], 1)
+    return 100 * (worth.max(axis=1) - np.take_along_axis(worth, named, 1)[:, 0])
+
+
+def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], seeds: Sequence[int]) -> pd.DataFrame:
+    """For each number of candidates and of seeds: further runs, how often the choice is `close`, and regret.
+
+    Close is within CLOSE points of the best that the search ran; nine in ten do not exceed the regret `nine in ten`.
+    """
+    rows = []
+    for best, count in ((best, count) for best in bests for count in seeds):
+        regret = confirmed(cube, found, runs, best, count, np.random.default_rng((best, count)))
+        figures = {
+            "close": (regret <= CLOSE).mean(),
+            "median": np.median(regret),
+            "nine in ten": np.quantile(regret, OFTEN),
+        }
+        rows.append({"best": best, "seeds": count, "further runs": best * (count - 1)} | figures)
+    return pd.DataFrame(rows)
+
+
+def enough(table: pd.DataFrame) -> pd.Series | None:
+    """The row of `confirmations` with the fewest further runs that is close nine times in ten; None without one."""
+    rows = table[table["close"] >= OFTEN].sort_values(["further runs", "best"], kind="stable")
+    return rows.iloc[0] if len(rows) else None

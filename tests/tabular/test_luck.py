@@ -1,0 +1,94 @@
+"""What one seed is worth, on tables whose noise is known."""
+
+import numpy as np
+import pytest
+
+from lab.tabular import cube as cubes
+from lab.tabular import luck, replays
+
+NOISE = 0.004
+
+
+@pytest.fixture(scope="module")
+def cube():
+    """Worths from 0.7 to 0.9, normal noise of 0.4 points a seed, and images that are 1 point easier with seed 1."""
+    rng = np.random.default_rng(0)
+    worth = np.repeat(rng.uniform(0.7, 0.9, (4860, 1, 1)), 2, axis=2)
+    scores = worth + NOISE * rng.normal(size=(4860, 3, 2)) + np.array([0, 0.01, 0])[:, None]
+    return cubes.Cube(np.repeat(scores, 5, axis=2), (0, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def found(cube):
+    return replays.replay(cube, replays.random, 48, range(600))
+
+
+def test_the_noise_of_a_seed_is_found(cube):
+    among = np.arange(9720)
+    assert luck.deviation(cube, among) == pytest.approx(100 * NOISE, rel=0.02)
+    assert luck.residuals(cube, among).std() == pytest.approx(NOISE, rel=0.02)
+    assert luck.levelled(cube, among).mean(axis=0) == pytest.approx([cube.scores.mean()] * 3)
+
+
+def test_the_best_tenth_is_by_worth(cube):
+    best = luck.top(cube)
+    assert len(best) == 972
+    assert set(best) == set(np.argsort(cube.worth)[-972:])
+
+
+def test_seeds_agree_as_far_as_their_noise_lets_them(cube):
+    spread = 0.2**2 / 12
+    assert luck.agreement(cube, np.arange(9720)) == pytest.approx(spread / (spread + NOISE**2), abs=0.01)
+    assert np.isnan(luck.agreement(cube.only([0]), np.arange(9720)))
+
+
+def test_the_winner_by_one_seed_is_a_lucky_one(cube):
+    table = luck.winners(cube)
+    for row in table.itertuples():
+        others = np.delete(cube.scores, row.seed, axis=1).mean(axis=1)
+        assert cube.scores[row.choice, row.seed] == cube.scores[:, row.seed].max()
+        assert row.place == 1 + (others > others[row.choice]).sum()
+    assert (table["flatters"] > 0).all()
+
+
+def test_flattery_is_the_expected_noise_of_the_largest(cube, found):
+    """Were all worth the same, it would be that of the largest of 48 normal numbers, 2.2 deviations."""
+    level = cubes.Cube(0.8 + NOISE * np.random.default_rng(1).normal(size=(4860, 3, 10)), (0, 1, 2))
+    alike = replays.replay(level, replays.random, 48, range(600))
+    largest = np.random.default_rng(2).normal(size=(20000, 48)).max(axis=1).mean()
+    among = np.arange(9720)
+    scores, named = level.scores, alike.chosen[:, -1]
+    flatters = scores[named, alike.seeds] - (scores[named].sum(axis=1) - scores[named, alike.seeds]) / 2
+    assert 100 * flatters.mean() == pytest.approx(100 * NOISE * largest, rel=0.05)
+    assert luck.flattery(level, alike, 48) == pytest.approx(100 * flatters.mean(), abs=0.05)
+    assert 0 < luck.flattery(cube, found, 48) < 100 * NOISE * largest
+    assert luck.agreement(level, among) == pytest.approx(0, abs=0.05)
+
+
+def test_how_often_the_named_is_among_the_best(cube, found):
+    assert luck.among_the_best(cube, found, 10) == 1  # of ten
+    perfect = cube.only([0])
+    assert luck.among_the_best(perfect, replays.replay(perfect, replays.random, 48, range(50)), 48, 1) == 1
+    assert 0.3 < luck.among_the_best(cube, found, 48, 1) < 1
+
+
+def test_a_confirmation_of_one_with_one_seed_is_none(cube, found):
+    regret = luck.confirmed(cube, found, 48, 1, 1, np.random.default_rng(0))
+    drawn = found.drawn
+    expected = cube.worth[drawn].max(axis=1) - cube.worth[found.chosen[:, 47]]
+    assert regret == pytest.approx(100 * expected)
+
+
+def test_more_seeds_come_closer(cube, found):
+    table = luck.confirmations(cube, found, 48, [1, 5, 10], [1, 5, 25]).set_index(["best", "seeds"])
+    assert table["further runs"][10, 5] == 40
+    assert table["close"][10, 25] > table["close"][5, 5] > table["close"][1, 1]
+    assert table["median"][10, 25] <= table["median"][1, 1]
+    row = luck.enough(table.reset_index())
+    assert row is None or row["close"] >= 0.9
+
+
+def test_enough_is_the_cheapest_that_is_close(cube, found):
+    table = luck.confirmations(cube, found, 48, [2, 4], [2, 3]).assign(close=[0.8, 0.95, 0.91, 0.99])
+    assert luck.enough(table)["further runs"] == 4
+    assert luck.enough(table.assign(close=0.5)) is None
