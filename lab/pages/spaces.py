@@ -1,0 +1,81 @@
+"""Figures of a whole search space: how good it gets, what decides, and what searches find in it; see figures.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from lab.pages.figures import COLOURS
+
+
+def distribution(ax: Axes, values: ArrayLike, kinds: ArrayLike, kind: str) -> Axes:
+    """How many configurations reach which accuracy (fractions), stacked by the `kinds` of one parameter, `kind`."""
+    table = pd.DataFrame({"accuracy": 100 * np.asarray(values, dtype=float), kind: [str(value) for value in kinds]})
+    order = sorted(table[kind].unique(), key=float) if _numeric(table[kind]) else sorted(table[kind].unique())
+    look = {"multiple": "stack", "bins": np.arange(0, 101, 2), "hue_order": order, "palette": COLOURS[: len(order)]}
+    sns.histplot(table, x="accuracy", hue=kind, alpha=0.9, linewidth=0.3, ax=ax, **look)
+    sns.move_legend(ax, "upper left")
+    ax.set(title="How good it gets", xlabel="validation accuracy (%)", ylabel="configurations", xlim=(0, 100))
+    return ax
+
+
+def _numeric(column: pd.Series) -> bool:
+    return bool(pd.to_numeric(column, errors="coerce").notna().all())
+
+
+def shares(ax: Axes, matrix: pd.DataFrame) -> Axes:
+    """The shares of a variance: of each parameter on the diagonal, of each pair below it, in per cent."""
+    percent, hidden = 100 * matrix, np.triu(np.ones(matrix.shape, dtype=bool), 1)
+    texts = percent.map(lambda share: f"{share:.1f}" if share >= 0.05 else "")
+    look = {"cmap": "Blues", "vmin": 0, "square": True, "cbar_kws": {"label": "share of the variance (%)"}}
+    sns.heatmap(percent, mask=hidden, annot=texts, fmt="", annot_kws={"fontsize": 8}, linewidths=0.5, ax=ax, **look)
+    ax.set_xticks(ax.get_xticks(), [name.get_text() for name in ax.get_xticklabels()], rotation=40, ha="right")
+    ax.set(title="What decides: alone on the diagonal, in pairs below it", xlabel="", ylabel="")
+    ax.tick_params(length=0)
+    return ax
+
+
+def regrets(ax: Axes, found: Mapping[str, ArrayLike], budgets: ArrayLike, floor: float = 0.02) -> Axes:
+    """The median regret of each search against what it has paid, with the quartiles as a band.
+
+    `found` has an array (replays, budgets) for each, in percentage points. Both scales are logarithmic: no regret is
+    drawn at the `floor`.
+    """
+    for k, (name, regret) in enumerate(found.items()):
+        regret = np.maximum(np.asarray(regret, dtype=float), floor)
+        known = ~np.isnan(regret).any(axis=0)
+        low, median, high = np.quantile(regret[:, known], [0.25, 0.5, 0.75], axis=0)
+        x = np.asarray(budgets)[known]
+        ax.plot(x, median, color=COLOURS[k], linestyle=("-", "--", ":", "-.")[k % 4], label=name)
+        ax.fill_between(x, low, high, color=COLOURS[k], alpha=0.12, linewidth=0)
+    ax.set(xscale="log", yscale="log", xlabel="epochs paid for", ylabel="regret (percentage points)")
+    ax.xaxis.set_major_formatter("{x:,.0f}")
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.set_title("What a search still lacks")
+    return ax
+
+
+def seeds(ax: Axes, first: ArrayLike, second: ArrayLike, names: tuple[str, str]) -> Axes:
+    """The accuracy (fractions) of configurations with one seed against that with another; on the line both agree."""
+    first, second = 100 * np.asarray(first), 100 * np.asarray(second)
+    sns.scatterplot(x=first, y=second, s=14, alpha=0.4, linewidth=0, ax=ax)
+    ends = min(first.min(), second.min()), max(first.max(), second.max())
+    ax.plot(ends, ends, "--", color="0.5")
+    ax.set(title="One seed and another", xlabel=f"{names[0]} (%)", ylabel=f"{names[1]} (%)", aspect="equal")
+    return ax
+
+
+def confirmations(ax: Axes, table: pd.DataFrame) -> Axes:
+    """How often (`close`, a share) a confirmation of the `best` so many with so many `seeds` comes close."""
+    percent = 100 * table.pivot(index="best", columns="seeds", values="close")
+    look = {"cmap": "Blues", "vmin": 0, "vmax": 100, "cbar_kws": {"label": "searches (%)"}}
+    sns.heatmap(percent, annot=True, fmt=".0f", linewidths=0.5, ax=ax, **look)
+    ax.set(title="How often the choice is close", xlabel="seeds of each", ylabel="candidates")
+    ax.tick_params(length=0)
+    return ax

@@ -1,0 +1,103 @@
+"""What a survey of the table says, on tables that are made up."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lab.tabular import cube as cubes
+from lab.tabular import survey
+from lab.tabular import table as tabular
+from table_kit import epochs, record
+
+
+def made_up(seeds=(0, 1, 2), noise=0.003):
+    """Worth falls with weight decay; at 0.5 nothing is learnt. Choices after ten epochs are a point better."""
+    rng = np.random.default_rng(0)
+    decay = np.array([config["weight_decay"] for config in tabular.trainings()])
+    worth = np.where(decay == 0.5, 0.1, 0.85 - 20 * decay) + np.where(decay == 0.5, 0, rng.uniform(-0.02, 0.02, 4860))
+    epoch = np.where(np.arange(1, 11) < 10, 0.0, 0.01) * (worth > 0.2)[:, None, None]
+    return cubes.Cube(worth[:, None, None] + epoch + noise * rng.normal(size=(4860, len(seeds), 1)), tuple(seeds))
+
+
+def without(cube, trainings, seed):
+    found = cube.accuracy.copy()
+    found[trainings, cube.seeds.index(seed)] = np.nan
+    return cubes.Cube(found, cube.seeds)
+
+
+def test_progress_counts_trainings_and_hours():
+    configs = tabular.trainings()[:3]
+    runs = [record(config | {"seed": 0}, epochs(10)) for config in configs[:2]]
+    runs += [record(configs[0] | {"seed": 3}, epochs(2), "diverged")]
+    found = survey.progress(tabular.rows(runs))
+    assert found["trainings"].to_dict() == {0: 2, 3: 1}
+    assert found["planned"].to_dict() == {0: 4860, 3: 486}
+    assert found["diverged"].to_dict() == {0: 0, 3: 1}
+    assert found["hours"][0] == pytest.approx(20 * 1.234 / 3600)
+
+
+def test_only_complete_seeds_are_used():
+    cube = made_up((0, 1, 2, 3))
+    assert survey.usable(without(cube, [7], 1)).seeds == (0, 2)
+    assert survey.usable(without(without(without(cube, [7], 1), [8], 0), [9], 2)).seeds == (0,)
+
+
+def test_the_state_says_how_much_is_there():
+    assert survey.state(made_up()) == "All 9,720 configurations are there, with 3 seeds each."
+    part = without(made_up((0,)), range(1000, 4860), 0)
+    assert survey.state(part).startswith("2,000 of 9,720 configurations are there, with 1 seed each.")
+    assert "a sample of 21%" in survey.state(part)
+
+
+def test_the_best_stand_first_with_the_interval_of_their_mean():
+    cube = made_up()
+    found = survey.best(cube, cube, 5)
+    assert found["validationaccuracy"].is_monotonic_decreasing
+    assert found["validationaccuracy"][0] == pytest.approx(cube.worth.max(), abs=1e-3)
+    assert (found["high"] - found["low"]).to_numpy() == pytest.approx(2 * 1.96 * 0.003 / 3**0.5, rel=0.1)
+    assert set(found["weight_decay"]) == {0}
+    assert (found["seeds"] == 3).all()
+
+
+def test_further_seeds_of_the_best_count():
+    whole = made_up((0, 1, 2, 3, 4))
+    best = np.argsort(-whole.only([0, 1, 2]).worth)[:972] // 2
+    rest = np.setdiff1d(np.arange(4860), best)
+    every = without(without(whole, rest, 3), rest, 4)
+    found = survey.best(every.only([0, 1, 2]), every, 3)
+    assert (found["seeds"] == 5).all()
+
+
+def test_with_one_seed_the_interval_is_that_of_the_images():
+    cube = made_up((0,))
+    found = survey.best(cube, cube, 3)
+    share = found["validationaccuracy"].mean()
+    assert (found["high"] - found["low"])[0] == pytest.approx(2 * 1.96 * (share * (1 - share) / 6000) ** 0.5, rel=0.01)
+
+
+def test_near_the_best_and_never_learning():
+    cube = made_up()
+    close = survey.near(cube)
+    assert cube.best in close
+    assert cube.worth[close].min() >= cube.worth.max() - 0.005
+    assert {cubes.configuration(choice)["weight_decay"] for choice in survey.unlearnt(cube)} == {0.5}
+    assert len(survey.unlearnt(cube)) == 9720 / 3
+
+
+def test_shares_are_those_of_a_table_of_configurations():
+    cube = made_up()
+    some = survey.near(cube)
+    found = survey.shares(cube, some).set_index(["parameter", "value"])
+    configs = pd.DataFrame([cubes.configuration(choice) for choice in some])
+    assert found["among"]["optimizer", "ADAM"] == pytest.approx((configs["optimizer"] == "ADAM").mean())
+    assert found["all"]["layers", 2] == pytest.approx(1 / 3)
+    assert "weight_decay 0 (100%)" in survey.common(found.reset_index())
+    assert "optimizer" not in survey.common(found.reset_index())
+
+
+def test_values_with_which_nothing_is_good_are_left_out():
+    grid, left = survey.worth_searching(made_up())
+    assert left["weight_decay"] == (0, 0.0005)
+    assert left["optimizer"] == cubes.axes()["optimizer"]
+    assert grid.shape == tuple(map(len, left.values()))
+    assert grid.min() > 0.2
