@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -119,6 +121,17 @@ def _clock(backend: Any) -> Iterator[dict[str, float]]:
 
 
 # --- What `make bench` has found: runs/benchmark.json ---
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """What `make bench` has left in a file; empty without one, or for one that is damaged, which is then said."""
+    from lab.tracking.described import Benchmark, Damaged, read_as
+
+    try:
+        return read_as(Benchmark, path) or {}
+    except Damaged as error:
+        print(f"{error}: `make bench` measures anew", file=sys.stderr)
+        return {}
 
 
 def measured(found: Mapping[str, Any], request: str = "epoch", threads: int = 1, unit: str = "cpu") -> pd.DataFrame:

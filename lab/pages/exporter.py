@@ -17,6 +17,7 @@ from lab.pages import INTERACTIVE, pictures
 from lab.pages.markdown import Headings
 from lab.pages.preprocessors import FORMS, STEPS
 from lab.pages.refusals import ReportError
+from lab.tracking.described import Damaged, Provenance, described
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -71,6 +72,10 @@ def page(path: Path) -> Page:
     notebook = read(path)
     if "provenance" not in notebook.metadata:
         raise ReportError(f"{path} has no provenance: execute it with python report.py run")
+    try:
+        provenance = described(Provenance, notebook.metadata["provenance"], path)
+    except Damaged as error:
+        raise ReportError(f"{error}: execute it with python report.py run") from error
     body, told = PageExporter().from_notebook_node(notebook, {"path": path, "headings": []})
     if not told["headings"]:
         raise ReportError(f"{path} has no heading: its first cell gives the title, as in # Title")
@@ -83,5 +88,5 @@ def page(path: Path) -> Page:
         body=Markup(body),
         cover=told["cover"],
         interactive=told["interactive"],
-        provenance=notebook.metadata["provenance"],
+        provenance=provenance,
     )

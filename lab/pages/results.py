@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from common.files import write_whole
 from lab.pages.refusals import ReportError
 from lab.pages.typography import typeset
+from lab.tracking.described import Damaged, Results, read_as
 
 
 def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], alt: str) -> None:
@@ -35,9 +35,7 @@ def results(folder: Path) -> dict[str, dict[str, Any]]:
     """The headline numbers that 05_evaluation leaves in results.json: {label: {"value", "note"}}; empty without it."""
     path = folder / "results.json"
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-        return {label: {"value": entry["value"], "note": entry.get("note", "")} for label, entry in entries.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ReportError(f"{path} must map labels to a value and a note each: execute 05_evaluation again") from error
+        entries = read_as(Results, path) or {}
+    except Damaged as error:
+        raise ReportError(f"{error}: execute 05_evaluation again") from error
+    return {label: {"value": entry["value"], "note": entry.get("note", "")} for label, entry in entries.items()}

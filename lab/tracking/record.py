@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import clear, read_json
+from common.files import clear
 from lab.tracking.names import flat, same
 
 Record = dict[str, Any]  # what record.json holds
-RECORD_KEYS = {"name", "status", "error", "config", "history", "seconds", "fingerprint"}
 ENDED = ("finished", "diverged", "stopped")  # a run that ended so has its result
 
 
 def record_of(folder: Path) -> Record:
-    """The record of a run; an empty one where there is none, or none that is whole."""
-    record = read_json(folder / "record.json")
-    return record if record.keys() >= RECORD_KEYS else {}
+    """The record of a run; an empty one where there is none, or a file that is none, which is then said once."""
+    path = folder / "record.json"
+    if not path.exists():
+        return {}
+    from lab.tracking.described import Damaged, RunRecord, read_as  # here, since a kernel seldom needs them
+
+    try:
+        return read_as(RunRecord, path) or {}
+    except Damaged as error:
+        _say_once(f"{error}: it is left aside, and its run counts as not yet made")
+        return {}
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def contradiction(asked: Mapping[str, Any], record: Record) -> str | None:
@@ -33,14 +47,23 @@ def contradiction(asked: Mapping[str, Any], record: Record) -> str | None:
 
 def value_of(record: Record, metric: str) -> float | None:
     """The metric of a finished run after its last epoch; None where there is none."""
-    return record["history"][-1].get(metric) if record["status"] == "finished" and record["history"] else None
+    if record["status"] != "finished" or not record["history"]:
+        return None
+    value = record["history"][-1].get(metric)
+    return value if type(value) in (int, float) else None
 
 
 def make_way(folder: Path) -> None:
-    """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own."""
+    """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own.
+
+    A record that is none is set aside as damaged_record.json.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     clear(folder)
-    ended = read_json(folder / "record.json").get("status") in ENDED
+    record = record_of(folder)
+    if not record and (folder / "record.json").exists():
+        os.replace(folder / "record.json", folder / "damaged_record.json")
+    ended = record.get("status") in ENDED
     for name in ("weights.npz", "record.json"):  # the record last: it says that there is something to keep
         path, previous = folder / name, folder / f"previous_{name}"
         (previous if ended else path).unlink(missing_ok=True)

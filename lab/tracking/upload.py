@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.files import read_json
+from lab.tracking.record import record_of
 
 BATCH = 100  # runs that one process uploads
 STALL = 120  # seconds without a run uploaded after which W&B counts as out of reach; its client would try for a week
@@ -46,7 +46,7 @@ def upload(folders: Iterable[str | Path], *, delete: bool = False) -> int:
     ended: list[Path] = []
     for folder in map(Path, folders):
         logs = sorted(folder.resolve().glob("wandb/offline-run-*/run-*.wandb"))
-        if logs and read_json(folder / "record.json").get("status") == "running":
+        if logs and record_of(folder).get("status") == "running":
             print(f"{folder.name} is left alone: it is under way, or was killed and waits to run again", flush=True)
         else:
             ended += logs

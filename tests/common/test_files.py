@@ -30,6 +30,7 @@ def test_a_write_that_fails_leaves_the_old_record(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.kernel
 def test_a_kill_while_writing_tears_nothing(tmp_path):
     code = (
         "import sys, itertools, pathlib\nfrom common.files import write_json\n"

@@ -143,6 +143,7 @@ def test_verified_once_then_trusted(home, published):
     assert_train(load().train, published)
 
 
+@pytest.mark.kernel
 def test_import_brings_in_no_downloader():
     code = "import sys, fashion_mnist; sys.exit(bool({'pooch', 'requests', 'tqdm'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -523,6 +524,7 @@ def test_main_finds_a_kept_file_with_one_bit_changed(home):
         fashion_mnist.main()
 
 
+@pytest.mark.kernel
 def test_command_line_ends_with_1_and_a_sentence(tmp_path):
     np.save(tmp_path / "train-images.npy", np.zeros(3))
     done = subprocess.run(

@@ -422,7 +422,7 @@ def test_missing_damaged_and_foreign_notebooks_are_refused(root, executed, capsy
     assert "no heading" in refusal(capsys, "build")
     executed("# Two", name="02_model")
     (root / "runs" / "results.json").write_text('{"accuracy": 0.889}')
-    assert "results.json must map" in refusal(capsys, "build")
+    assert "results.json is no list of results (accuracy: must be" in refusal(capsys, "build")
 
 
 def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, capsys):

@@ -488,6 +488,7 @@ def use(folder, **variables):
     return result.stdout
 
 
+@pytest.mark.kernel
 def test_disabled_means_that_wandb_is_not_even_imported(tmp_path):
     output = use(tmp_path / "run", WANDB_MODE="disabled")
     assert output.splitlines()[-1] == "False"

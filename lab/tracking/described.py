@@ -1,0 +1,189 @@
+"""What the files of this project hold, each described once; what is read is compared with it, and named if it differs.
+
+Further entries are allowed: a notebook may put on record what it likes. Imported where a file is read, and not before:
+pydantic takes longer to import than a kernel has.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+JSON = TypeAdapter(Any)  # nested up to 200 deep
+LONGEST = 400  # characters that a sentence quotes
+BARE = "gemm"  # the peer that only multiplies matrices
+
+
+def _one_file(name: str) -> str:
+    if name in ("", ".", "..") or set(name) & set("/\\\0"):
+        raise ValueError("must be the name of one folder")
+    return name
+
+
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]  # whole ones too
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Name = Annotated[str, AfterValidator(_one_file)]  # which becomes part of a path
+Moment = Annotated[str, AfterValidator(_moment)]
+Text = dict[str, str]
+
+
+class Damaged(ValueError):
+    """A file that does not hold what it should; the text names it, and where it differs."""
+
+
+class _Described(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+    what: ClassVar[str]
+
+
+class Epoch(_Described):
+    """One epoch of a run; null where a number was not finite."""
+
+    epoch: int
+    loss: Number | None = None
+    accuracy: Number | None = None
+    validationloss: Number | None = None
+    validationaccuracy: Number | None = None
+    seconds: Number = 0.0
+
+
+class RunRecord(_Described):
+    """record.json of a run."""
+
+    what = "record of a run"
+    name: Name
+    status: Literal["running", "finished", "stopped", "diverged", "failed", "interrupted"]
+    error: str | None
+    config: dict[str, Any]
+    history: list[Epoch]
+    seconds: Number
+    fingerprint: str | None
+    started: str | None = None
+    finished: str | None = None
+    commit: str | None = None
+    versions: Text = {}
+    noted: list[str] = []
+    taken: list[str] = []
+
+
+class Result(_Described):
+    """A headline number."""
+
+    what = "result with a value and a note"
+    value: str
+    note: str = ""
+
+
+class Results(RootModel[dict[str, Result]]):
+    """results.json: headline numbers by their labels."""
+
+    what: ClassVar[str] = "list of results"
+
+
+class Provenance(_Described):
+    """How an executed notebook was made."""
+
+    what = "provenance"
+    commit: str | None
+    date: Moment
+    seconds: Number
+    parameters: dict[str, Any]
+    versions: Text
+    machine: str
+    command: str
+
+
+class Timed(_Described):
+    """Seconds of a peer, once a round."""
+
+    cpu: list[Positive]
+    wall: list[Positive]
+
+    @property
+    def seconds(self) -> tuple[list[float], list[float]]:
+        return self.cpu, self.wall
+
+
+class Started(_Described):
+    """The start of a peer, once a round."""
+
+    seconds: list[Number]
+    memory: list[Number]
+
+
+Measured = Annotated[str, Field(pattern=r"^(compare \w+ \d+|start [\w-]+|pair [\w-]+ \w+)$")]
+Compared = dict[str, dict[str, Timed]]  # by request and peer
+
+
+class Benchmark(_Described):
+    """benchmark.json, as far as pages show it."""
+
+    what = "result of make bench"
+    titles: Text
+    machine: str
+    versions: Text
+    commit: str | None
+    date: str
+    rounds: int
+    measured: dict[Measured, Compared | Started | list[Number]]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Benchmark:
+        for key, found in self.measured.items():
+            if isinstance(found, dict):  # compared
+                rounds = {len(some) for timed in found.values() for peer in timed.values() for some in peer.seconds}
+                if len(rounds) > 1 or any(BARE not in timed for timed in found.values()):
+                    raise ValueError(f"{key} must hold as many rounds of each peer, and of {BARE}")
+                if nameless := {peer for timed in found.values() for peer in timed} - self.titles.keys():
+                    raise ValueError(f"titles must name {min(nameless)}")
+        return self
+
+
+def described(model: type[_Described] | type[Results], content: Any, name: object) -> dict[str, Any]:
+    """The content, if it is what the model describes; raises Damaged, with what it is called, if not."""
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        raise Damaged(f"{name} is no {model.what} ({_first(error)})"[:LONGEST]) from error
+    return content
+
+
+def _first(error: ValidationError) -> str:
+    """Where content differs from its description, and how."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    how = re.sub(" or instance of .*", "", first["msg"]).replace("Input should be", "must be")
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: " * bool(where) + how.removeprefix("Value error, ")
+
+
+def read_as(model: type[_Described] | type[Results], path: Path) -> dict[str, Any] | None:
+    """The content of a JSON file that is what the model describes; None where there is no file.
+
+    Raises Damaged for any other, also for one that cannot be read.
+    """
+    try:
+        content = JSON.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        why = _first(error) if isinstance(error, ValidationError) else error.strerror
+        raise Damaged(f"{path} is no {model.what} ({why})"[:LONGEST]) from error
+    return described(model, content, path)
