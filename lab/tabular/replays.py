@@ -179,3 +179,11 @@ def summary(found: dict[str, Replays], cube: Cube, at: Sequence[int]) -> pd.Data
             figures = dict(zip(("lower quartile", "median", "upper quartile", "nine in ten"), quantiles, strict=True))
             rows.append({"search": name, "runs": runs} | figures | {"epochs": replays.paid[:, runs - 1].mean()})
     return pd.DataFrame(rows)
+
+
+def priced(found: dict[str, Replays], cube: Cube, budget: int) -> pd.DataFrame:
+    """The `median` regret of each search for so many epochs, and what nine in ten do not exceed, the least first."""
+    regrets = {name: replays.regret_when_paid(cube, [budget])[:, 0] for name, replays in found.items()}
+    rows = {name: np.quantile(regret, [0.5, 0.9]) for name, regret in regrets.items() if not np.isnan(regret).any()}
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["median", "ninth"]).rename_axis("search")
+    return frame.sort_values("median", kind="stable")

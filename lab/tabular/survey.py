@@ -124,3 +124,10 @@ def worth_searching(cube: Cube) -> tuple[ndarray, Mapping[str, tuple[Any, ...]]]
         good = np.flatnonzero(np.nanmax(grid, axis=others) >= floor)
         grid, left[name] = np.take(grid, good, axis), tuple(values[k] for k in good)
     return grid, left
+
+
+def beside(importances: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Importances of the parameters, a column each, as shares of what all of them make; in the order of the first."""
+    frame = pd.DataFrame({name: found / found.sum() for name, found in importances.items()})
+    first = frame.columns[0]
+    return frame.sort_values(first, ascending=False, kind="stable").rename_axis("parameter")

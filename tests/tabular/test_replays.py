@@ -118,3 +118,13 @@ def test_a_summary_has_a_row_for_each_search_and_number_of_runs(cube):
     regret = found["random"].regret(cube)
     assert table["median"].tolist() == [np.median(regret[:, 23]), np.median(regret[:, 47])]
     assert (table["median"] <= table["nine in ten"]).all()
+
+
+def test_what_epochs_buy_is_sorted_by_the_median(cube):
+    found = {"random": replays.replay(cube, replays.random, 48, range(50))}
+    found["halving"] = replays.replay(cube, replays.halving, 48, range(50))
+    table = replays.priced(found, cube, 90)
+    assert table["median"].is_monotonic_increasing
+    regret = found["random"].regret_when_paid(cube, [90])[:, 0]
+    assert table["median"]["random"] == np.median(regret)
+    assert table["ninth"]["random"] == np.quantile(regret, 0.9)

@@ -1,0 +1,106 @@
+"""What chapter 7 says follows from the numbers that it is given, in each of its branches."""
+
+import numpy as np
+import pandas as pd
+
+from lab.tabular import words
+from lab.tabular.cube import Cube
+
+
+def made_up(seeds=2, missing=0):
+    accuracy = np.full((4860, seeds, 10), 0.8)
+    accuracy[:missing] = np.nan
+    return Cube(accuracy, tuple(range(seeds)))
+
+
+def test_what_needs_more_than_there_is_says_so():
+    assert words.left_out(made_up(3), 3) == ""
+    assert "of which 50% is there" in words.left_out(made_up(1, 2430))
+    assert "2 seeds of every configuration, and the table has 1" in words.left_out(made_up(1), 2)
+
+
+def test_how_good_it_gets():
+    best = pd.DataFrame({"validationaccuracy": [0.9], "low": [0.897], "high": [0.903], "seeds": [5]})
+    text = words.good(best, made_up(), 38, 972)
+    assert "best of 9,720 configurations is right for 90.00%" in text
+    assert "mean of 5 seeds, 95 % interval ± 0.30 points" in text
+    assert "37 lie within 0.5 points" in text
+    assert "below 80.0%, and 10% never learn" in text
+    assert "(one seed, " in words.good(best.assign(seeds=1), made_up(1), 38, 972)
+
+
+def test_what_never_learns():
+    shares = pd.DataFrame({"parameter": ["a", "b"], "value": [1, 0.5], "among": [0.5, 0.9], "all": [0.5, 0.33]})
+    assert words.lost(shares) == "Of those that never learn, 90% have b 0.5, as have 33% of all."
+
+
+def test_what_decides():
+    index = pd.Index([("a",), ("b",), ("a", "b")], tupleize_cols=False)
+    text = words.decides(pd.Series([0.7, 0.1, 0.2], index), pd.Series([0.2, 0.5, 0.3], index))
+    assert "**a** alone makes 70% of the variance, and single parameters together 80%" in text
+    assert "**b** makes most, 50%; single parameters together make 70%, pairs 30%, and more than two at once 0%" in text
+
+
+def test_what_few_runs_make_of_it():
+    exact = pd.Series({"a": 0.6, "b": 0.2, "c": 0.0, "unknown": 0.5})
+    alike = words.estimated(exact, pd.Series({"a": 0.75, "b": 0.25, "c": 0.0}), 24)
+    assert "takes a for the most important by 24 random runs, and so it is" in alike
+    assert "correlation of 1.00; a share is off by 0 points" in alike
+    other = words.estimated(exact, pd.Series({"a": 0.2, "b": 0.5, "c": 0.3}), 24)
+    assert "takes b for the most important by 24 random runs, and that is a" in other
+
+
+def summary(**medians):
+    rows = [{"search": name, "runs": 48, "median": value, "nine in ten": 2 * value} for name, value in medians.items()]
+    return pd.DataFrame([*rows, {"search": "bayes", "runs": 24, "median": 9.0, "nine in ten": 9.0}])
+
+
+def test_which_search_lacks_least():
+    text = words.searches(summary(random=0.8, bayes=0.5, grid=3.0), 48)
+    assert text == (
+        "After 48 runs, **bayes** lacks least: 0.50 points in the median, and at most 1.00 nine times in ten. "
+        "grid lacks most, 3.00. Random search lacks 0.80."
+    )
+    assert "Random" not in words.searches(summary(random=0.1, bayes=0.5), 48)
+
+
+def test_what_is_cheapest():
+    priced = pd.DataFrame({"median": [0.2, 0.3], "ninth": [0.5, 0.6]}, index=["halving", "random"])
+    assert words.bargain(priced, 360) == (
+        "For 360 epochs, **halving** lacks least, 0.20 points in the median; next is random, 0.30."
+    )
+    assert words.bargain(priced[:1], 360).endswith("0.20 points in the median.")
+
+
+def test_what_one_seed_is_worth():
+    text = words.luck(pd.DataFrame({"place": [7, 1200]}), 0.31, 0.62, 0.25, 48)
+    assert "place 7, 1,200" in text
+    assert "62% of the time" in text
+    assert "flatters it by 0.31 points" in text
+
+
+def test_what_a_confirmation_needs():
+    table = pd.DataFrame(
+        {"best": [1, 5, 10], "seeds": [1, 5, 5], "further runs": [0, 20, 40], "close": [0.55, 0.91, 0.95]}
+    )
+    text = words.confirmation(table.iloc[1], table)
+    assert "55% of the time; with its best 5 confirmed by 5 seeds, in 20 further runs, 91%" in text
+    assert "10 candidates with 5 seeds bring it to 95%" in words.confirmation(None, table)
+
+
+def test_replays_made_again():
+    assert words.again(6, 6).startswith("All 6 that were made again")
+    assert "5 of 6" in words.again(5, 6)
+
+
+def test_what_to_do_then():
+    priced = pd.DataFrame({"median": [0.2], "ninth": [0.5]}, index=["bayes"])
+    enough = pd.Series({"best": 5, "seeds": 3, "further runs": 10, "close": 0.92})
+    rows = pd.concat([summary(bayes=0.5), summary(random=0.8)])
+    whole = words.then("layers 2 (95%)", "Of those ...", rows, priced, 360, enough)
+    assert len(whole) == 5
+    assert whole[0].startswith("**Search by bayes**: for 360 epochs it lacks 0.20 points")
+    assert "from 24 to 48 runs, bayes brings its regret from 9.00 to 0.50 points" in whole[3]
+    assert "best 5 of 48 again until each has 3 seeds" in whole[4]
+    assert "92% of the time" in whole[4]
+    assert len(words.then("", "", summary(random=0.8), priced.rename({"bayes": "random"}), 360, None)) == 1
