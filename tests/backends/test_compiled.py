@@ -118,7 +118,6 @@ def test_cross_entropy_of_what_is_not_finite_is_not_finite():
         assert not np.isfinite(both()[0].loss(a, np.eye(10, dtype=np.float32)[:3])[0])
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("l2", [0.0, 0.01])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_thousand_steps_beside_the_plain_form(name, l2):
@@ -211,6 +210,7 @@ def test_a_new_rule_keeps_its_plain_form(monkeypatch):
     np.testing.assert_allclose(*thetas, atol=1e-5)
 
 
+@pytest.mark.kernel
 def test_a_folder_that_cannot_be_written_costs_the_cache_and_no_more(tmp_path):
     """numba finds no place for its cache where neither the module's folder nor the user's is one."""
     script = "import nn_core; print(nn_core.NeuralNetwork().backend)"

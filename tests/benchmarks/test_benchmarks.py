@@ -38,7 +38,6 @@ def toy(n=1500):
     return (0.6 * patterns[labels] + 0.4 * rng.integers(0, 256, (n, 784))).astype(np.uint8), labels
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("workload", ["W1", "W2", "W3"])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_peer_learns(name, workload):

@@ -319,7 +319,6 @@ def test_an_epoch_against_scikit_learn(watch, activation, optimizer, ours, their
     np.testing.assert_allclose(net.predict_proba(images), oracle.predict_proba(images), atol=1e-11)
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("loss", LOSSES)
 def test_two_epochs_against_pytorch(loss, torch, twin, groups, watch):
     """Weights, and every number of every record, with a smaller last batch and uint8 images."""
@@ -403,7 +402,6 @@ def losses_of_200_steps(workload, dtype, backend, torch, twin, groups):
     return np.array(ours), np.array(theirs)
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("workload", "dtype", "backend", "tolerance"),
     [(workload, "float64", "numpy", 1e-12) for workload in WORKLOADS]
@@ -438,7 +436,6 @@ def accuracies(images, labels, workload, seed, backend, torch, twin, groups):
     return record["validationaccuracy"], theirs
 
 
-@pytest.mark.kernel
 @each_backend
 @pytest.mark.parametrize("workload", ["W2", "W4"])
 def test_networks_of_relu_end_as_accurate_as_pytorch(workload, backend, torch, twin, groups):
@@ -792,7 +789,6 @@ def loaded_or_refused(path):
     return None
 
 
-@pytest.mark.kernel
 def test_a_corrupt_file_is_refused_or_it_was_no_byte_that_matters(tmp_path):
     path = tmp_path / "net.npz"
     net = network(layers=0)
@@ -1138,6 +1134,7 @@ def test_permuting_a_batch_changes_the_gradient_by_rounding_alone(config, random
 # ---- what the core imports
 
 
+@pytest.mark.kernel
 def test_importing_the_core_brings_in_only_numpy_and_itself():
     """And what it has brought in names nothing else: what is imported within functions is optional, and ours."""
     script = """

@@ -454,7 +454,6 @@ def test_a_mode_that_wandb_does_not_have_is_refused_before_anything(tmp_path, mo
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.kernel
 def test_the_modes_are_those_of_wandb():
     wandb = pytest.importorskip("wandb")
     assert set(tracking.MODES) == set(typing.get_args(wandb.Settings.model_fields["mode"].annotation))
