@@ -125,8 +125,8 @@ def then(
     """What to do, a sentence each: how to search, what to fix, what to leave out, how long to go on, how to choose."""
     first, median, ninth = priced.index[0], priced["median"].iloc[0], priced["ninth"].iloc[0]
     found = [
-        f"**Search by {first}**: for {budget} epochs it lacks {median:.2f} points in the median, and at most {ninth:.2f} "
-        "nine times in ten."
+        f"**Search by {first}**: for {budget} epochs it lacks {median:.2f} points in the median, and at most "
+        f"{ninth:.2f} nine times in ten."
     ]
     if common:
         found.append(f"**Fix what the good ones share**: {common}.")
@@ -141,8 +141,8 @@ def then(
         )
     if enough is not None:
         found.append(
-            f"**Confirm**: run the best {enough['best']:.0f} of 48 again until each has {enough['seeds']:.0f} seeds, and "
-            f"choose by the mean; that comes within {CLOSE:g} points of the best that was run {enough['close']:.0%} of "
-            "the time."
+            f"**Confirm**: run the best {enough['best']:.0f} of 48 again until each has {enough['seeds']:.0f} seeds, "
+            f"and choose by the mean; that comes within {CLOSE:g} points of the best that was run "
+            f"{enough['close']:.0%} of the time."
         )
     return found

@@ -105,6 +105,6 @@ def test_values_with_which_nothing_is_good_are_left_out():
 
 def test_importances_stand_beside_each_other_as_shares():
     found = survey.beside({"one": pd.Series({"a": 0.1, "b": 0.3}), "other": pd.Series({"b": 2.0, "a": 2.0})})
-    assert found["one"].to_dict() == {"b": 0.75, "a": 0.25}
+    assert found["one"].to_dict() == pytest.approx({"b": 0.75, "a": 0.25})
     assert found["other"].to_dict() == {"b": 0.5, "a": 0.5}
     assert list(found.index) == ["b", "a"]

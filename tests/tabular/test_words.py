@@ -96,7 +96,7 @@ def test_replays_made_again():
 def test_what_to_do_then():
     priced = pd.DataFrame({"median": [0.2], "ninth": [0.5]}, index=["bayes"])
     enough = pd.Series({"best": 5, "seeds": 3, "further runs": 10, "close": 0.92})
-    rows = pd.concat([summary(bayes=0.5), summary(random=0.8)])
+    rows = summary(bayes=0.5, random=0.8)
     whole = words.then("layers 2 (95%)", "Of those ...", rows, priced, 360, enough)
     assert len(whole) == 5
     assert whole[0].startswith("**Search by bayes**: for 360 epochs it lacks 0.20 points")
