@@ -23,7 +23,7 @@ from nn_core import NeuralNetwork, softmax
 from tree import ROOT
 
 NOTEBOOKS = tree.notebooks()
-EVALUATION = "05_evaluation"
+SWEEP, EVALUATION = "04_sweep", "05_evaluation"
 SMALL_SWEEP = {
     "name": "small",
     "method": "random",
@@ -244,37 +244,60 @@ def link_data(folder: Path, *parts: str) -> Path:
     return folder
 
 
-@pytest.mark.kernel
-def test_the_whole_path_runs_and_only_the_evaluation_needs_the_test_images(tmp_path):
-    """01 to 04 run where a touch of the test images is an error; there 05 fails with that very error."""
-    poisoned = link_data(tmp_path / "poisoned", "train")
+@pytest.fixture
+def poisoned(tmp_path):
+    """A data folder in which whoever opens the test images fails."""
+    folder = link_data(tmp_path / "poisoned", "train")
     for name in ("test-images.npy", "test-labels.npy"):
-        (poisoned / name).write_bytes(b"whoever opens this fails")
+        (folder / name).write_bytes(b"whoever opens this fails")
+    return folder
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """The folder of runs, started from a working directory in which nothing may be left."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    yield tmp_path / "runs"
+    assert list(elsewhere.iterdir()) == []
+
+
+def run_notebook(name: str, runs: Path, data: Path, **more: str) -> None:
+    result = execute(name, Path.cwd(), environment(runs, data), **more)
+    assert result.returncode == 0, result.stderr + result.stdout
+
+
+def pages(runs: Path, *names: str) -> set[str]:
+    """What is built from these notebooks."""
+    sources = runs.parent / "sources"
+    sources.mkdir()
+    for name in names:
+        shutil.copy(ROOT / "notebooks" / f"{name}.ipynb", sources)
+    site.build(sources, runs / "notebooks", runs.parent / "reports")
+    return {path.stem for path in runs.parent.glob("reports/*.html")}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", [name for name in SMALL if name not in (SWEEP, EVALUATION)])
+def test_a_notebook_runs_where_a_touch_of_the_test_images_is_an_error(name, runs, poisoned):
+    run_notebook(name, runs, poisoned)
+    assert pages(runs, name) == {name, "index"}
+
+
+@pytest.mark.kernel
+def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, poisoned, tmp_path):
     files = {"sweep_file": tmp_path / "small.yaml", "next_file": tmp_path / "next.yaml"}
     files["sweep_file"].write_text(yaml.safe_dump(SMALL_SWEEP), encoding="utf-8")
     files["next_file"].write_text(yaml.safe_dump(SMALL_SWEEP | {"name": "next", "method": "bayes"}), encoding="utf-8")
-    runs, elsewhere = tmp_path / "runs", tmp_path / "elsewhere"
-    elsewhere.mkdir()
-
-    for name in ("01_dataset", "02_model", "03_train", "04_sweep"):
-        more = files if name == "04_sweep" else {}
-        result = execute(name, elsewhere, environment(runs, poisoned), **more)
-        assert result.returncode == 0, result.stderr + result.stdout
-        assert (runs / "notebooks" / f"{name}.ipynb").exists()
-    refused = execute(EVALUATION, elsewhere, environment(runs, poisoned))
+    run_notebook(SWEEP, runs, poisoned, **files)
+    refused = execute(EVALUATION, tmp_path, environment(runs, poisoned))
     assert refused.returncode == 1
     assert "test-images.npy" in refused.stderr
 
-    whole = link_data(tmp_path / "whole", "train", "test")
-    result = execute(EVALUATION, elsewhere, environment(runs, whole))
-    assert result.returncode == 0, result.stderr + result.stdout
+    run_notebook(EVALUATION, runs, link_data(tmp_path / "whole", "train", "test"))
     assert not (runs / "results.json").exists()  # a quick look is no result
-    result = execute("06_benchmark", elsewhere, environment(runs, poisoned))
-    assert result.returncode == 0, result.stderr + result.stdout
-    assert list(elsewhere.iterdir()) == []  # nothing is left where it was started
-
-    site.build(ROOT / "notebooks", runs / "notebooks", tmp_path / "reports")
-    assert {path.stem for path in (tmp_path / "reports").glob("*.html")} == {*SMALL, "index"}
+    assert pages(runs, SWEEP, EVALUATION) == {SWEEP, EVALUATION, "index"}
 
 
 @pytest.mark.kernel
