@@ -15,6 +15,7 @@ from nbconvert.filters import DataTypeFilter, Highlight2HTML
 from lab.execution.notebook import read
 from lab.pages import INTERACTIVE, pictures
 from lab.pages.markdown import Headings
+from lab.pages.markup import tidy
 from lab.pages.preprocessors import FORMS, STEPS
 from lab.pages.refusals import ReportError
 from lab.tracking.described import Damaged, Provenance, described
@@ -79,12 +80,12 @@ def page(path: Path) -> Page:
     body, told = PageExporter().from_notebook_node(notebook, {"path": path, "headings": []})
     if not told["headings"]:
         raise ReportError(f"{path} has no heading: its first cell gives the title, as in # Title")
-    (_, *title), *_ = told["headings"]
+    (_, anchor, title), *_ = told["headings"]
     return Page(
         name=path.stem,
-        title=tuple(title),
+        title=(anchor, tidy(title)),
         lead=told["lead"],
-        headings=[(level, quote(anchor), text) for level, anchor, text in told["headings"] if level in (2, 3)],
+        headings=[(level, quote(anchor), tidy(text)) for level, anchor, text in told["headings"] if level in (2, 3)],
         body=Markup(body),
         cover=told["cover"],
         interactive=told["interactive"],

@@ -184,6 +184,19 @@ def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss
     return ax
 
 
+def compared(axes: Sequence[Axes], histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """The learning curves of some runs, by name: validation accuracy on the first ax, validation loss on the second."""
+    rows = pd.DataFrame([{"run": run} | epoch for run, epochs in histories.items() for epoch in epochs])
+    rows["validationaccuracy"] *= 100
+    for ax, metric in zip(axes, ("validationaccuracy", "validationloss"), strict=True):
+        look = {"hue": "run", "style": "run", "legend": "auto" if ax is axes[1] else False}
+        sns.lineplot(rows, x="epoch", y=metric, ax=ax, **look)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[0].set(title="Accuracy", ylabel="validation accuracy (%)")
+    axes[1].set(title="Loss", ylabel="validation loss")
+    sns.move_legend(axes[1], "center left", bbox_to_anchor=(1, 0.5), title=None)
+
+
 class Live:
     """The curves of a training under way, drawn again in place after each epoch.
 
@@ -200,7 +213,7 @@ class Live:
         """Draw what has been recorded so far, one record an epoch."""
         if not self._watched:
             return
-        fig, axes = plt.subplots(1, 2, figsize=(10, 3.6))
+        fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
         for ax, metric in zip(axes, ("loss", "accuracy"), strict=True):
             curves(ax, history, metric).set_xlim(0.5, max(self.max_epochs, 2) + 0.5)
         picture = _picture(fig, f"Loss and accuracy, up to epoch {len(history)} of {self.max_epochs}.")

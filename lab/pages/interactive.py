@@ -5,8 +5,10 @@ into the interactive form; readers without JavaScript, and printers, get the pic
 
 No plotting library is behind it, for none that was weighed (late 2026) does what is asked here. Plotly (4.8 MB, or 1.6
 in parts) moves and brushes axes, but names no run on hover; ECharts (1.1 MB) cannot move axes; Vega with Vega-Lite
-(0.8 MB) and D3 (0.3 MB) leave nearly all of it to be written; and none can be worked by keyboard. The script and its
-styles in templates/ are 16 kB, and follow the page's colours in light and dark.
+(0.8 MB) and D3 (0.3 MB) leave nearly all of it to be written; and none can be worked by keyboard. For curves alone,
+uPlot (51 kB) is what draws a hundred thousand points quickly; ours have tens, and what they need besides drawing, a
+slider that a screen reader follows, names that are buttons, colours of the page, would be ours all the same, around a
+canvas that holds no elements. The script and its styles in templates/ are 30 kB together.
 """
 
 from __future__ import annotations
@@ -16,28 +18,32 @@ import io
 import json
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from IPython.display import display
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from PIL import Image
 
 from lab.pages import INTERACTIVE, figures
-from lab.pages.coordinates import METRIC, Axis, coordinates
+from lab.pages.coordinates import METRIC, Axis, Scale, coordinates
 from lab.pages.words import sure
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ASSETS = Path(__file__).with_name("templates")
 
 
 def show(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> None:
     """Display `fig` as figures.show does, with the `data` of which the script draws a figure of some `kind`."""
+    forms, metadata = forms_of(fig, alt, kind, data)
+    display(forms, raw=True, metadata=metadata)
+
+
+def forms_of(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is displayed: its forms by their media types, and their metadata. The figure is closed."""
     if not alt.strip():
         raise ValueError("interactive.show got an empty alt text: say in a sentence what the figure shows")
     picture = figures.png(fig)
@@ -50,7 +56,10 @@ def show(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> None:
         f"<style>{style}</style><script>{script}</script>"
     )
     forms = {INTERACTIVE: {"kind": kind, "data": data}, "text/html": page, "image/png": png, "text/plain": alt}
-    display(forms, raw=True, metadata={"image/png": {"alt": alt, "width": width, "height": height}})
+    return forms, {"image/png": {"alt": alt, "width": width, "height": height}}
+
+
+Show = Callable[[Figure, str, str, Mapping[str, Any]], None]  # what becomes of a figure, its alt text, kind and data
 
 
 # --- A sweep ---
@@ -82,6 +91,118 @@ def _described(axis: Axis) -> dict[str, Any]:
     return axis._asdict() | {"heights": places}
 
 
+# --- Curves ---
+
+
+def curves(
+    fig: Figure,
+    alt: str,
+    panels: Mapping[str, pd.DataFrame],
+    *,
+    on: Sequence[str] | None = None,
+    looks: Mapping[str, str] | None = None,
+    logarithmic: Sequence[str] = (),
+    texts: Sequence[str] | None = None,
+    about: pd.DataFrame | None = None,
+    links: Mapping[str, str] | None = None,
+    show: Show = show,
+) -> None:
+    """Show `fig`, and curves that can be read value by value, enlarged, and switched off.
+
+    `panels` has a table for each panel, by the name of its y: a column a series, a row an x, and the index named after
+    x; all have the same columns and the same index. Series `on` are shown at first; `looks` has "points" or "steps" for
+    those that are no "line"; `logarithmic` names axes. `texts` has words for each x. `about` has a row of facts for
+    each series, which stand in a table below, with `links` to their pages.
+    """
+    first = next(iter(panels.values()))
+    looks, links = looks or {}, links or {}
+    series = [
+        {"name": name, "on": on is None or name in on, "look": looks.get(name, "line"), "link": links.get(name)}
+        for name in map(str, first.columns)
+    ]
+    x = {"name": str(first.index.name), "values": [_plain(value) for value in first.index]}
+    x |= {"log": x["name"] in logarithmic, "texts": None if texts is None else [str(text) for text in texts]}
+    drawn = [
+        {"name": name, "log": name in logarithmic, "values": [[_plain(v) for v in frame[key]] for key in frame]}
+        for name, frame in panels.items()
+    ]
+    facts = None
+    if about is not None:
+        rows = about.map(_short).to_numpy().tolist()
+        facts = {"name": str(about.index.name), "columns": [str(name) for name in about], "rows": rows}
+    show(fig, alt, "curves", {"x": x, "panels": drawn, "series": series, "about": facts})
+
+
+def training(fig: Figure, alt: str, history: Sequence[Mapping[str, float]], show: Show = show) -> None:
+    """Show `fig`, and the curves of one training; `history` has one record an epoch, as figures.curves takes it."""
+    records = pd.DataFrame(history).set_index("epoch")
+    panels = {"loss (mean over the images)": (1, "loss"), "accuracy (%)": (100, "accuracy")}
+    found = {
+        name: scale
+        * records.reindex(columns=[metric, f"validation{metric}"]).set_axis(["training", "validation"], axis=1)
+        for name, (scale, metric) in panels.items()
+    }
+    if all(frame["validation"].isna().all() for frame in found.values()):
+        found = {name: frame[["training"]] for name, frame in found.items()}
+    curves(fig, alt, found, show=show)
+
+
+def best_so_far(
+    fig: Figure,
+    alt: str,
+    table: pd.DataFrame,
+    parameters: Sequence[str],
+    metric: str = METRIC,
+    goal: str = "maximize",
+) -> None:
+    """Show `fig`, and the runs of figures.best_so_far with their values of the `parameters`.
+
+    Those off its scale are left out.
+    """
+    scale, sweeps = Scale(table, metric, goal), table.get("sweep", pd.Series("run", table.index))
+    number = pd.RangeIndex(1, len(table) + 1, name="run")
+    kept = pd.Series(np.where(scale.below(), np.nan, scale.values), number)
+    names = list(dict.fromkeys(sweeps.astype(str)))
+    frame = pd.DataFrame({name: kept.where(sweeps.to_numpy() == name) for name in names})
+    frame["best so far"] = kept.cummin() if goal == "minimize" else kept.cummax()
+    frame["best so far"] = frame["best so far"].ffill()
+    texts = [", ".join(text) for text in table[list(parameters)].map(_short).to_numpy()]
+    looks = dict.fromkeys(names, "points") | {"best so far": "steps"}
+    curves(fig, alt, {f"validation {scale.name}": frame}, looks=looks, texts=texts)
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def compare(
+    fig: Figure,
+    alt: str,
+    histories: Mapping[str, Sequence[Mapping[str, float]]],
+    about: pd.DataFrame,
+    *,
+    on: Sequence[str],
+    links: Mapping[str, str] | None = None,
+) -> None:
+    """Show `fig`, and the learning curves of the runs that a reader chooses among `histories`, at first those `on`.
+
+    `about` has a row of facts for each run, in the same order.
+    """
+    panels = {"validation accuracy (%)": (100, "validationaccuracy"), "validation loss": (1, "validationloss")}
+    frames = {}
+    for name, (scale, metric) in panels.items():
+        columns = {
+            run: {e["epoch"]: scale * e.get(metric, np.nan) for e in epochs} for run, epochs in histories.items()
+        }
+        frames[name] = pd.DataFrame(columns, columns=list(histories)).sort_index().rename_axis("epoch")
+    curves(fig, alt, frames, on=on, about=about, links=links)
+
+
+def _plain(value: float) -> float | None:
+    """A number in six digits, which are more than a figure shows, or None for one that is missing or not finite."""
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
 # --- A confusion matrix ---
 
 
@@ -95,6 +216,7 @@ def confusion(
     *,
     order: Sequence[int] | None = None,
     most: int = 12,
+    show: Show = show,
 ) -> None:
     """Show `fig`, and a table of true class by predicted class in which a cell opens the mistakes behind it.
 

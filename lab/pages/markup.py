@@ -12,6 +12,8 @@ from lab.pages.typography import typeset_all
 
 NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+−]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
 
+MANY = 8  # columns, of which more are set smaller
+
 
 def tidy(markup: str) -> Markup:
     """The same HTML, with tables in boxes that scroll; raises ReportError for what no page may hold."""
@@ -24,7 +26,7 @@ def tidy(markup: str) -> Markup:
     for table in soup.select("table"):
         _tidy_table(soup, table)
     for link in soup.select("a[href]"):
-        link["href"] = re.sub(r"^(\d\d_\w+)\.ipynb", r"\1.html", link["href"])
+        link["href"] = re.sub(r"^((?:\.\./)?\d\d_\w+)\.ipynb", r"\1.html", link["href"])
     typeset_all(soup)
     return Markup(soup)
 
@@ -34,6 +36,8 @@ def _tidy_table(soup: BeautifulSoup, table: Tag) -> None:
     table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
     _one_header(table)
     _mark_numbers(table)
+    if len(table.select("tr:first-child > *")) > MANY:
+        table["class"] = [*table.get("class", []), "many"]  # set smaller, so that none of them is cut
     for header in table.select("th"):
         header["scope"] = "col" if header.find_parent("thead") else "row"
         if not header.get_text(strip=True):

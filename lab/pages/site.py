@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from lab.pages.results import results, tell
 from lab.pages.typography import typeset
 
 RESULT = "05_evaluation"  # the page whose first picture is the README's
+RUNS, SWEEP, TRAINING = "runs", "04_sweep", "03_train"  # the folder of runs' pages, who leads there, what they ran
 
 
 def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
@@ -31,15 +32,17 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     """
     pages = [page(executed / f"{name}.ipynb") for name in _names(sources, executed)]
     found, cover = results(executed.parent), _cover(pages)
-    files = {reports / name: content for name, content in _rendered(pages, found).items()}
+    runs = [page(path) for path in sorted((executed / RUNS).glob("[0-9][0-9].ipynb"))]
+    files = {reports / name: content for name, content in (_rendered(pages, found) | _rendered_runs(runs)).items()}
     index = files.pop(reports / "index.html")
     if cover and not cover["src"].startswith(f"data:{pictures.SVG}"):
         files[reports / "result.png"] = pictures.encoded(pictures.picture(cover["src"]), "PNG", optimize=True)
 
-    reports.mkdir(parents=True, exist_ok=True)
+    (reports / RUNS if runs else reports).mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         write_whole(path, content)
-    for stale in {*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png")} - files.keys():
+    made = (*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png"), *reports.glob(f"{RUNS}/*.html"))
+    for stale in set(made) - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
         tell(readme, found, cover["alt"] if cover else "")
@@ -62,11 +65,32 @@ def _cover(pages: list[Page]) -> dict[str, Any] | None:
 
 def _rendered(pages: list[Page], found: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of a report: their names and contents."""
-    files = {}
-    for before, this, after in zip([None, *pages], pages, [*pages[1:], None], strict=False):
-        scripts = ["report.js", *["interactive.js"] * this.interactive]
-        files[f"{this.name}.html"] = _filled("page", scripts, page=this, before=before, after=after)
-    return files | {"index.html": _filled("index", ["report.js"], pages=pages, results=found)}
+    files = {f"{this.name}.html": _one(*turn, source=this.name) for *turn, this in _turns(pages)}
+    font = _font(*(text for page in pages for text in (page.title[1], page.lead)))
+    return files | {"index.html": _filled("index", ["report.js"], pages=pages, results=found, formulas=font)}
+
+
+def _rendered_runs(runs: list[Page]) -> dict[str, bytes]:
+    """The pages of single runs, in a folder of their own."""
+    frame = {"up": "../", "above": SWEEP, "source": TRAINING}
+    return {f"{RUNS}/{this.name}.html": _one(*turn, **frame) for *turn, this in _turns(runs)}
+
+
+def _turns(pages: list[Page]) -> Iterator[tuple[Page, Page | None, Page | None, Page]]:
+    """Each page, the one before it, the one after it; and once more the page."""
+    return zip(pages, [None, *pages], [*pages[1:], None], pages, strict=False)
+
+
+def _one(this: Page, before: Page | None, after: Page | None, **frame: str) -> bytes:
+    scripts, font = ["report.js", *["interactive.js"] * this.interactive], _font(this.title[1], this.body)
+    return _filled("page", scripts, page=this, before=before, after=after, formulas=font, **frame)
+
+
+def _font(*texts: str) -> str | None:
+    """The font of formulas as a data: address, where there is one in these texts; reports/ holds it nowhere else."""
+    if not any("<math" in text for text in texts):
+        return None
+    return "data:font/woff;base64," + base64.b64encode((TEMPLATES / "fonts/formulas.woff").read_bytes()).decode()
 
 
 def _filled(template: str, scripts: Sequence[str], **values: Any) -> bytes:

@@ -23,8 +23,9 @@ def say(text: str) -> None:
 
 
 def plain(value: Any) -> str:
-    """A value in one line, for a text in Markdown in which it is to be read as it is."""
-    return MARKS.sub(r"\\\1", " ".join(str(value).split())).replace("<", "&lt;")
+    """A value in one line, for a text in Markdown in which it is to be read as it is; 0.0 is a 0."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return MARKS.sub(r"\\\1", " ".join(text.split())).replace("<", "&lt;")
 
 
 def sure(confidence: float) -> str:

@@ -44,6 +44,33 @@ def confusion() -> nbformat.NotebookNode:
     return displayed(interactive.confusion, plt.figure(), "Three classes", names, labels, probabilities[None], IMAGES)
 
 
+def curves() -> nbformat.NotebookNode:
+    """The learning curves of three runs, of which two are shown; the second ended after three epochs."""
+    losses = {"first": [0.9, 0.5, 0.4, 0.3, 0.25], "second": [0.8, 0.7, 0.6], "third": [5.0, 4.0, 3.0, 2.0, 1.0]}
+    histories = {
+        run: [
+            {"epoch": k, "validationloss": loss, "validationaccuracy": 1 - loss / 10} for k, loss in enumerate(some, 1)
+        ]
+        for run, some in losses.items()
+    }
+    about = pd.DataFrame({"layers": [2, 2, 2], "optimizer": ["adam", "sgd", "sgd"]}, pd.Index(losses, name="run"))
+    return displayed(
+        interactive.compare,
+        plt.figure(),
+        "Three runs",
+        histories,
+        about,
+        on=["first", "second"],
+        links={"first": "01.html"},
+    )
+
+
+def many() -> nbformat.NotebookNode:
+    """Twelve series over a logarithmic x, of which one is shown."""
+    frame = pd.DataFrame({f"s{k}": [k + 1.0, k + 2.0] for k in range(12)}, pd.Index([0.001, 10.0], name="rate"))
+    return displayed(interactive.curves, plt.figure(), "Twelve", {"loss": frame}, on=["s0"], logarithmic=["rate"])
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory) -> Path:
     """Pages built now, the first of everything that a page can hold, and too wide for a telephone where it can be."""
@@ -75,12 +102,19 @@ def fresh(tmp_path_factory) -> Path:
             tags=["found"],
         ),
     )
-    write(executed / "02_next.ipynb", "# Next", "Text.")
+    write(
+        executed / "02_next.ipynb", "# Next", "Text.", code("interactive.compare()", curves()), code("more()", many())
+    )
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %", "note": "five seeds ±0.2"}}')
     return site.build(executed, executed, root / "reports").parent
 
 
-PAGES = ["fresh/01_everything", "fresh/index", *(f"reports/{path.stem}" for path in sorted(REPORTS.glob("*.html")))]
+PAGES = [
+    "fresh/01_everything",
+    "fresh/02_next",
+    "fresh/index",
+    *(f"reports/{path.stem}" for path in sorted(REPORTS.glob("*.html"))),
+]
 
 
 @pytest.fixture(params=PAGES)
@@ -175,7 +209,7 @@ def test_a_page_never_scrolls_sideways(opened, path, size):
 
 
 def test_a_page_is_small_and_its_figures_are_crisp(opened, path):
-    assert path.stat().st_size < 2_000_000
+    assert path.stat().st_size < 1_000_000
     page = opened(path)
     blurred = """images => images.filter(i => i.complete && i.naturalWidth < 1.9 * i.getAttribute('width'))
                                  .map(i => i.alt)"""
@@ -380,6 +414,127 @@ def test_a_cell_of_the_confusion_matrix_opens_the_mistakes_behind_it(live):
     live.keyboard.press("Enter")
     assert panel.locator("p").inner_text() == "Bag taken for Shirt: 1 of 2. The first of them:"
     assert pictures.count() == 1
+
+
+@pytest.fixture
+def drawn(opened, fresh):
+    """A page with curves, and the first figure on it."""
+    page = opened(fresh / "02_next.html")
+    return page, page.locator("figure").first
+
+
+def said(figure) -> str:
+    return figure.locator(".said").inner_text()
+
+
+def test_curves_are_read_with_the_slider_which_says_its_values(drawn):
+    page, figure = drawn
+    slider = figure.get_by_role("slider", name="epoch")
+    assert said(figure) == "epoch 5. validation accuracy (%): first 97.5; validation loss: first 0.25."
+    slider.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    read = "epoch 2. validation accuracy (%): first 95, second 93; validation loss: first 0.5, second 0.7."
+    assert said(figure) == slider.get_attribute("aria-valuetext") == read
+
+
+def test_a_curve_says_its_value_under_the_pointer(drawn):
+    page, figure = drawn
+    figure.locator("svg").nth(-1).scroll_into_view_if_needed()
+    box = figure.locator(".panel svg").last.bounding_box()
+    page.mouse.move(box["x"] + 52, box["y"] + 12)  # the first epoch, above both
+    assert figure.locator(".tip").last.inner_text() == "first: 0.9 (epoch 1)"
+    page.mouse.move(box["x"] + 52, box["y"] + 60)
+    assert figure.locator(".tip").last.inner_text() == "second: 0.8 (epoch 1)"
+    page.mouse.move(5, 5)
+    assert not figure.locator(".tip").last.is_visible()
+
+
+def test_a_name_switches_its_curve_off_and_on(drawn):
+    page, figure = drawn
+    lines = figure.locator(".panel").first.locator(".curve")
+    name = figure.get_by_role("button", name="second")
+    assert (lines.count(), name.get_attribute("aria-pressed")) == (2, "true")
+    name.focus()
+    page.keyboard.press("Enter")
+    assert (lines.count(), name.get_attribute("aria-pressed")) == (1, "false")
+    assert name.evaluate("button => button == document.activeElement")
+    page.keyboard.press("Enter")
+    assert lines.count() == 2
+
+
+def test_dragging_across_curves_enlarges_them_and_all_brings_them_back(drawn):
+    page, figure = drawn
+    panel = figure.locator(".panel svg").first
+    panel.scroll_into_view_if_needed()
+    line, box = panel.locator(".curve").first, panel.bounding_box()
+    whole = line.get_attribute("d")
+    drag(page, box["x"] + 60, box["y"] + 50, (box["width"] - 62) / 2, 0)
+    assert whole.count("L") == 4
+    assert line.get_attribute("d").count("L") == 2  # epochs 1 to 3
+    figure.get_by_role("button", name="All").click()
+    assert line.get_attribute("d") == whole
+    figure.get_by_role("button", name="Closer").focus()
+    page.keyboard.press("Enter")
+    assert line.get_attribute("d").count("L") == 2  # epochs 3 to 5, around the last
+
+
+def test_what_chosen_runs_differ_in_is_a_table_and_the_rest_its_caption(drawn):
+    _, figure = drawn
+    table = figure.get_by_role("table", name="What the chosen ones differ in; in all of them: layers 2")
+    cells = "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
+    assert table.locator("tr").evaluate_all(cells) == [
+        ["run", "optimizer"],
+        ["first", "adam"],
+        ["second", "sgd"],
+    ]
+    assert table.get_by_role("link", name="first").get_attribute("href") == "01.html"
+    figure.get_by_role("button", name="first").click()  # one alone differs in nothing
+    assert figure.locator("table tr").evaluate_all(cells) == [["run", "layers", "optimizer"], ["second", "2", "sgd"]]
+
+
+def test_of_many_series_those_are_listed_that_are_shown(opened, fresh):
+    figure = opened(fresh / "02_next.html").locator("figure").nth(1)
+    assert figure.locator(".keys button").all_inner_texts() == ["s0"]
+    figure.get_by_role("combobox").select_option("s7")
+    assert figure.locator(".keys button").all_inner_texts() == ["s0", "s7"]
+    assert "1e\u22123" in figure.locator(".grid text").all_text_contents()
+    figure.get_by_role("button", name="s0").click()
+    assert figure.locator(".keys button").all_inner_texts() == ["s7"]
+
+
+# --- What a screen reader is told ---
+
+
+def test_a_walk_through_the_accessibility_tree_of_the_parallel_coordinates(live):
+    figure = live.locator("figure.interactive").first
+    tree = figure.aria_snapshot()
+    assert 'button "layers, axis 1 of 3: all values"' in tree
+    assert 'combobox "Run, best first:"' in tree
+    assert "status: 8 of 8 runs kept, the best with 90.00 %." in tree
+    figure.get_by_role("button", name="layers").focus()
+    live.keyboard.press("ArrowDown")
+    live.keyboard.press("ArrowRight")
+    tree = figure.aria_snapshot()
+    assert 'button "layers, axis 2 of 3: 4"' in tree
+    assert 'status: "2 of 8 runs kept, the best with 90.00 %. Chosen: layers 4."' in tree
+    figure.get_by_role("combobox").select_option(index=1)
+    assert "run_6: 90.00 %; layers 4, optimizer SGD." in figure.aria_snapshot()
+
+
+def test_a_walk_through_the_accessibility_tree_of_the_confusion_matrix(live):
+    figure = live.locator("figure.interactive").nth(1)
+    tree = figure.aria_snapshot()
+    assert '- table "Three classes"' in tree
+    assert '- columnheader "Shirt"' in tree
+    assert '- rowheader "Shirt"' in tree
+    assert 'button "Shirt taken for Coat: 3 of 4"' in tree
+    figure.get_by_role("button", name="Shirt taken for Coat").focus()
+    live.keyboard.press("Enter")
+    opened = figure.aria_snapshot()
+    assert 'button "Shirt taken for Coat: 3 of 4" [pressed]' in opened
+    assert 'region "Mistakes"' in opened
+    assert opened.count('img "Shirt taken for Coat"') == 3
 
 
 def test_without_javascript_or_on_paper_the_still_pictures_are_shown(opened, fresh):

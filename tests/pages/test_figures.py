@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 from scipy.stats import spearmanr
 
@@ -342,3 +343,11 @@ def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax, monkeypatch):
 def test_show_refuses_an_empty_alt_text(ax, alt):
     with pytest.raises(ValueError, match="empty alt text"):
         figures.show(ax.figure, alt=alt)
+
+
+@pytest.mark.parametrize("draw", CASES, ids=lambda draw: draw.__name__)
+def test_no_label_has_fewer_than_nine_points(ax, draw):
+    draw(ax, *CASES[draw])
+    ax.figure.draw_without_rendering()
+    small = {text.get_text(): text.get_fontsize() for text in ax.figure.findobj(Text) if text.get_text()}
+    assert {text: size for text, size in small.items() if size < 9} == {}

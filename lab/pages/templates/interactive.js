@@ -1,6 +1,6 @@
 // Still pictures with data beside them give way to figures that can be worked by mouse, touch and keyboard.
 (() => {
-  const SVG = new Set(["svg", "g", "path", "line", "rect", "text"]);
+  const SVG = new Set(["svg", "g", "path", "line", "rect", "text", "circle"]);
 
   function add(parent, tag, attributes = {}, text = "") {
     const space = SVG.has(tag) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
@@ -65,11 +65,20 @@
       tell();
     }
 
+    // What is chosen on an axis, in words: a part of it by its name
+    function chosenOn(axis) {
+      const range = ranges.get(axis);
+      if (!range) return "";
+      const part = axes[axis].parts.find(([low, high]) => range[0] === low && range[1] === high);
+      return part ? part[2] : `its part from ${Math.round(100 * range[0])} to ${Math.round(100 * range[1])} per cent of the height`;
+    }
+
     function tell() {
       const kept = runs.filter((_, run) => passes(run));
       const best = kept.length ? `, the best with ${kept.at(-1).value}` : "";
       const settings = (run) => axes.slice(0, -1).map(({ name, texts }) => `${name} ${texts[run]}`).join(", ");
-      said.textContent = `${kept.length} of ${runs.length} runs kept${best}. `
+      const only = [...ranges.keys()].map((axis) => `${axes[axis].name} ${chosenOn(axis)}`).join(", ");
+      said.textContent = `${kept.length} of ${runs.length} runs kept${best}. ${only && `Chosen: ${only}. `}`
         + (chosen < 0 ? "" : `${runs[chosen].name}: ${runs[chosen].value}; ${settings(chosen)}.`);
     }
 
@@ -80,6 +89,11 @@
       tip.hidden = false;
       tip.style.left = `${Math.max(0, Math.min(left + 12, stage.scrollLeft + frame.width - tip.offsetWidth))}px`;
       tip.style.top = `${event.clientY - frame.top + 14}px`;
+    }
+
+    function name(axis) {
+      const place = `axis ${order.indexOf(axis) + 1} of ${axes.length}`;
+      names[axis].setAttribute("aria-label", `${axes[axis].name}, ${place}: ${chosenOn(axis) || "all values"}`);
     }
 
     function keep(axis, range) {
@@ -95,6 +109,7 @@
       }
       if (chosen >= 0 && !passes(chosen)) choose(-1);
       list.value = chosen;
+      name(axis);
       tell();
     }
 
@@ -152,7 +167,7 @@
         const x = LEFT + slot * step;
         drawn[axis].group.setAttribute("transform", `translate(${x} 0)`);
         names[axis].style.left = `${x}px`;
-        names[axis].setAttribute("aria-label", `${axes[axis].name}, axis ${slot + 1} of ${axes.length}`);
+        name(axis);
       });
       lines.forEach((path, run) => {
         const passed = order.map((axis, slot) => [LEFT + slot * step, axes[axis].heights[run]]);
@@ -229,7 +244,207 @@
     }
   }
 
-  const KINDS = { parallel, confusion };
+  // Curves and points over one x; a slider, its arrow keys and the pointer read them, and each can be switched off.
+  function curves(box, { x, panels, series, about }, alt) {
+    const LEFT = 52, RIGHT = 10, TOP = 10, BOTTOM = 34, HEIGHT = 240, MANY = 10;
+    const on = series.map((one) => one.on), xs = x.values, whole = [Math.min(...xs), Math.max(...xs)];
+    let range = whole, at = -1;
+
+    add(box, "p", { class: "hint" }, "Point at a curve for its values, or move the slider below it; drag across a figure to "
+      + "look closer. A name switches its curve off and on.");
+    const keys = add(box, "div", { class: "keys", role: "group", "aria-label": "Curves" });
+    const stage = add(box, "div", { class: "panels" });
+    const drawn = panels.map((panel) => {
+      const frame = add(stage, "div", { class: "stage panel" });
+      add(frame, "p", { class: "name" }, panel.name);
+      const svg = add(frame, "svg", { role: "img", "aria-label": `${panel.name}. ${alt}`, height: HEIGHT });
+      const tip = add(frame, "div", { class: "tip" });
+      tip.hidden = true;
+      return { panel, frame, svg, tip };
+    });
+    const controls = add(box, "div", { class: "controls" });
+    const label = add(controls, "label", {}, `${x.name} `);
+    const slider = add(label, "input", { type: "range", min: 0, max: xs.length - 1, step: 1, value: 0 });
+    const closer = add(controls, "button", { type: "button", "aria-label": "Closer, around the value chosen" }, "Closer");
+    const all = add(controls, "button", { type: "button", "aria-label": "All: the whole range again" }, "All");
+    const said = add(box, "p", { class: "said" });
+    const rows = about ? add(add(box, "div", { class: "stage" }), "table", { class: "about" }) : null;
+
+    const log = (scale, value) => (scale ? Math.log10(value) : value);
+    const round = (value) => (value === null ? "none" : Number(value.toPrecision(4)).toString().replace("-", "\u2212"));
+    const value = (panel, one) => panel.values[one][at];
+    const seen = () => series.map((_, one) => one).filter((one) => on[one]);
+    const within = (k) => range[0] <= xs[k] && xs[k] <= range[1];
+
+    function ticks([low, high], scale, most) {
+      if (scale) {
+        const all = [];
+        for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k += 1) all.push(k);
+        const step = Math.ceil(all.length / most) || 1;
+        return all.filter((_, k) => k % step === 0).map((k) => [k, `1e${k}`.replace("1e0", "1").replace("-", "\u2212")]);
+      }
+      const rough = (high - low) / most || 1, unit = 10 ** Math.floor(Math.log10(rough));
+      const step = unit * [1, 2, 5, 10].find((times) => times * unit >= rough);
+      const found = [];
+      for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) found.push(k * step);
+      return found.map((place) => [place, round(place)]);
+    }
+
+    function draw() {
+      for (const one of drawn) {
+        const { panel, svg, frame } = one, width = frame.clientWidth;
+        const shown = seen().map((k) => panel.values[k].map((v, i) => (v === null || !within(i) ? null : log(panel.log, v))));
+        const finite = shown.flat().filter((v) => v !== null && Number.isFinite(v));
+        const low = Math.min(...finite), high = Math.max(...finite), room = 0.06 * (high - low) || 1;
+        const [bottom, top] = finite.length ? [low - room, high + room] : [0, 1];
+        const [first, last] = range.map((v) => log(x.log, v)), wide = (last - first) || 1;
+        one.toX = (k) => LEFT + (log(x.log, xs[k]) - first) / wide * (width - LEFT - RIGHT);
+        one.toY = (v) => TOP + (top - v) / (top - bottom) * (HEIGHT - TOP - BOTTOM);
+        svg.setAttribute("width", width);
+        svg.replaceChildren();
+        const axes = add(svg, "g", { class: "grid" });
+        for (const [place, text] of ticks([bottom, top], panel.log, 5)) {
+          add(axes, "line", { x1: LEFT, x2: width - RIGHT, y1: one.toY(place), y2: one.toY(place) });
+          add(axes, "text", { x: LEFT - 6, y: one.toY(place) + 4, "text-anchor": "end" }, text);
+        }
+        for (const [place, text] of ticks([first, last], x.log, Math.max(2, Math.min(8, width / 70)))) {
+          const left = LEFT + (place - first) / wide * (width - LEFT - RIGHT);
+          add(axes, "text", { x: left, y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, text);
+        }
+        add(axes, "text", { x: (LEFT + width - RIGHT) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, x.name);
+        seen().forEach((k, n) => {
+          const places = shown[n].map((v, i) => (v === null ? null : [one.toX(i), one.toY(v)])).filter(Boolean);
+          const { look } = series[k], steps = places.map(([left, high], i) => (i ? `H${left}V${high}` : `${left} ${high}`)).join("");
+          const d = "M" + (look === "steps" ? steps : places.map((p) => p.join(" ")).join("L"));
+          if (look !== "points") add(svg, "path", { class: `curve look-${k % MANY}`, d });
+          if (look === "points" || places.length < 2) {
+            for (const [cx, cy] of places) add(svg, "circle", { class: `dot look-${k % MANY}`, cx, cy, r: 4 });
+          }
+        });
+        one.marks = add(svg, "g", { class: "marks" });
+        one.brush = add(svg, "rect", { class: "brush", y: TOP });
+      }
+      mark();
+    }
+
+    function mark() {
+      for (const { panel, marks, toX, toY } of drawn) {
+        marks.replaceChildren();
+        if (at < 0 || !within(at)) continue;
+        add(marks, "line", { x1: toX(at), x2: toX(at), y1: TOP, y2: HEIGHT - BOTTOM });
+        for (const k of seen()) {
+          if (value(panel, k) !== null) add(marks, "circle", { class: `look-${k % MANY}`, cx: toX(at), cy: toY(log(panel.log, value(panel, k))), r: 5 });
+        }
+      }
+    }
+
+    function read(k) {
+      at = k;
+      slider.value = k;
+      const of = ({ name, values }) => `${name}: ` + (seen().filter((one) => values[one][k] !== null)
+        .map((one) => `${series[one].name} ${round(values[one][k])}`).join(", ") || "none");
+      said.textContent = `${x.name} ${round(xs[k])}${x.texts ? ` (${x.texts[k]})` : ""}. ${panels.map(of).join("; ")}.`;
+      slider.setAttribute("aria-valuetext", said.textContent);
+      mark();
+    }
+
+    function toggle(one, state) {
+      on[one] = state;
+      list();
+      draw();
+      if (at >= 0) read(at);
+    }
+
+    function list() {
+      const many = series.length > MANY, focused = keys.contains(document.activeElement) && document.activeElement.dataset.one;
+      keys.replaceChildren();
+      series.forEach(({ name }, one) => {
+        if (many && !on[one]) return;
+        const key = add(keys, "button", { type: "button", "aria-pressed": on[one], "data-one": one });
+        const line = add(key, "svg", { width: 28, height: 10, "aria-hidden": true });
+        add(line, "path", { class: `curve look-${one % MANY}`, d: "M1 5L27 5" });
+        add(key, "span", {}, name);
+        key.addEventListener("click", () => toggle(one, !on[one]));
+        if (focused === String(one)) key.focus();
+      });
+      if (many) {
+        const more = add(add(keys, "label", {}, "Add: "), "select");
+        add(more, "option", { value: "" }, "choose");
+        series.forEach(({ name }, one) => { if (!on[one]) add(more, "option", { value: one }, name); });
+        more.addEventListener("change", () => { if (more.value) toggle(Number(more.value), true); });
+        if (focused && !keys.contains(document.activeElement)) more.focus();
+      }
+      if (rows) describe();
+    }
+
+    function describe() { // what the curves that are shown do not differ in goes into the caption
+      const shown = seen(), differs = (c) => new Set(shown.map((one) => about.rows[one][c])).size > 1;
+      const all = about.columns.map((_, c) => c), order = shown.length > 1 ? all.filter(differs) : all;
+      const same = all.filter((c) => !order.includes(c)).map((c) => `${about.columns[c]} ${about.rows[shown[0]]?.[c]}`);
+      rows.replaceChildren();
+      add(rows, "caption", {}, "What the chosen ones differ in" + (same.length && shown.length ? `; in all of them: ${same.join(", ")}` : ""));
+      const head = add(add(rows, "thead"), "tr");
+      for (const text of [about.name, ...order.map((c) => about.columns[c])]) add(head, "th", { scope: "col" }, text.replaceAll("_", "_\u200b"));
+      const body = add(rows, "tbody");
+      for (const one of shown) {
+        const tr = add(body, "tr");
+        const cell = add(tr, "th", { scope: "row" });
+        if (series[one].link) add(cell, "a", { href: series[one].link }, series[one].name); else cell.append(series[one].name);
+        for (const c of order) add(tr, "td", {}, about.rows[one][c]);
+      }
+    }
+
+    const nearest = (one, left) => xs.reduce((best, _, k) => (within(k) && Math.abs(one.toX(k) - left) < Math.abs(one.toX(best) - left) ? k : best), xs.findIndex((_, k) => within(k)));
+
+    for (const one of drawn) {
+      const { panel, svg, tip, frame } = one;
+      let from = null;
+      const left = (event) => event.clientX - svg.getBoundingClientRect().left;
+      svg.addEventListener("pointerdown", (event) => { from = left(event); svg.setPointerCapture(event.pointerId); });
+      svg.addEventListener("pointermove", (event) => {
+        const here = left(event);
+        read(nearest(one, here));
+        if (from !== null && Math.abs(here - from) > 8) {
+          one.brush.setAttribute("x", Math.min(from, here));
+          one.brush.setAttribute("width", Math.abs(here - from));
+          one.brush.setAttribute("height", HEIGHT - TOP - BOTTOM);
+        }
+        const high = event.clientY - svg.getBoundingClientRect().top;
+        const held = seen().filter((k) => value(panel, k) !== null);
+        const far = (k) => Math.abs(one.toY(log(panel.log, value(panel, k))) - high);
+        const best = held.sort((a, b) => far(a) - far(b))[0];
+        tip.hidden = best === undefined;
+        if (tip.hidden) return;
+        tip.textContent = `${series[best].name}: ${round(value(panel, best))} (${x.name} ${round(xs[at])}${x.texts ? `, ${x.texts[at]}` : ""})`;
+        tip.style.left = `${Math.max(0, Math.min(here + 12, frame.clientWidth - tip.offsetWidth))}px`;
+        tip.style.top = `${svg.offsetTop + high + 14}px`;
+      });
+      svg.addEventListener("pointerleave", () => { tip.hidden = true; });
+      svg.addEventListener("pointercancel", () => { from = null; });
+      svg.addEventListener("pointerup", (event) => {
+        const ends = from === null ? [] : [from, left(event)].sort((a, b) => a - b).map((place) => xs[nearest(one, place)]);
+        if (from !== null && Math.abs(left(event) - from) > 8 && ends[0] < ends[1]) range = ends;
+        from = null;
+        draw();
+      });
+      svg.addEventListener("dblclick", () => { range = whole; draw(); });
+    }
+    slider.addEventListener("input", () => read(Number(slider.value)));
+    slider.addEventListener("keydown", (event) => event.stopPropagation()); // JupyterLab has uses for these keys too
+    closer.addEventListener("click", () => {
+      const kept = xs.filter((_, k) => within(k)), middle = Math.max(0, kept.indexOf(xs[at]));
+      const half = Math.max(1, Math.floor(kept.length / 4)), start = Math.max(0, Math.min(middle - half, kept.length - 1 - 2 * half));
+      range = [kept[start], kept[Math.min(kept.length - 1, start + 2 * half)]];
+      draw();
+    });
+    all.addEventListener("click", () => { range = whole; draw(); });
+    list();
+    draw();
+    read(xs.length - 1);
+    new ResizeObserver(draw).observe(stage);
+  }
+
+  const KINDS = { parallel, confusion, curves };
   for (const figure of document.querySelectorAll("figure.interactive:not(.live)")) {
     const data = JSON.parse(figure.querySelector("script").textContent);
     figure.classList.add("live");

@@ -99,3 +99,17 @@ for (const box of document.querySelectorAll(".scroll, .highlight pre")) {
   observer.observe(box);
   box.addEventListener("scroll", () => fade(box), { passive: true });
 }
+
+// On a telephone a figure is shown whole; a button shows it as large as it was drawn, to be scrolled
+for (const figure of document.querySelectorAll("main figure")) {
+  const image = figure.querySelector("img[width]");
+  if (!image) continue;
+  const button = document.createElement("button");
+  button.className = "enlarge";
+  button.type = "button";
+  const label = () => { button.textContent = figure.classList.contains("large") ? "Smaller" : "Larger"; };
+  button.addEventListener("click", () => { figure.classList.toggle("large"); label(); });
+  button.setAttribute("aria-describedby", image.id ||= `figure-${document.querySelectorAll("img[id]").length}`);
+  label();
+  figure.after(button);
+}
