@@ -1,4 +1,12 @@
-"""How durations and errors are said in a line."""
+"""How durations and errors are said in a line, and nothing that is secret with them."""
+
+import os
+import re
+
+SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)  # in the name of a variable
+USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
+ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)\w*[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
+SHORTEST = 6  # characters of what is taken for a secret: a shorter one would be found in words
 
 
 def duration(seconds: float) -> str:
@@ -16,6 +24,18 @@ def duration(seconds: float) -> str:
 def first_line(error: BaseException) -> str:
     """What an error says first."""
     return str(error).partition("\n")[0] or type(error).__name__
+
+
+def masked(text: str) -> str:
+    """A text in which *** stands for what proves who somebody is.
+
+    That is what an address has before its @, what is assigned to a password, key or token, and what the environment has
+    under such names.
+    """
+    values = [value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= SHORTEST]
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, "***")
+    return ASSIGNED.sub(r"\1***", USER.sub("***@", text))
 
 
 def root_cause(error: BaseException) -> str:

@@ -2,34 +2,80 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from common.words import first_line
+from common.files import scratch_until_exit
+from common.words import masked
 from lab.tracking.record import ENDED
 
 PROJECT = "fashion-mnist-numpy"
 MODES = ("online", "offline", "disabled", "shared", "dryrun", "run")  # of W&B
+CURE = "set it right, or set WANDB_MODE=offline"
+ASK = 10  # seconds that its server may take to answer before many runs begin
 FINISH = 60  # seconds that W&B may take to send what is left when a run has ended
 
 
+class WandbError(ValueError):
+    """A setting of W&B's with which nothing can be kept there; the text is one sentence."""
+
+
 def wandb_mode() -> str:
-    """Where W&B keeps runs: what WANDB_MODE says, else online where there is a key, else offline. Never a prompt."""
-    mode = os.environ.get("WANDB_MODE", "")
-    if mode:
+    """Where W&B keeps runs: what WANDB_MODE says, else online where there is a key, else offline. Never a prompt.
+
+    Raises WandbError for a mode that W&B does not have, and for a key or an address that can be none.
+    """
+    check_mode()
+    if mode := os.environ.get("WANDB_MODE", ""):
         return mode
     os.environ.pop("WANDB_MODE", None)  # W&B takes an empty one for an error
-    return "online" if _wandb().login(prompt=False, verify=False) else "offline"
+    return "online" if find_key() else "offline"
+
+
+def reachable_mode() -> str:
+    """The same, but offline, with a sentence, where W&B cannot be had now: asked once, before many runs."""
+    if (mode := wandb_mode()) not in ("online", "run", "shared"):
+        return mode
+    reason = "no key is known, for which `wandb login` asks"
+    try:
+        if find_key():
+            _wandb().Api(timeout=ASK)  # which asks the server whether it takes the key
+            return mode
+    except WandbError:
+        raise
+    except Exception as error:
+        reason = said(error)
+    print(f"W&B keeps these runs offline ({reason}); `python sweep.py upload` sends them later", flush=True)
+    return "offline"
+
+
+def find_key() -> bool:
+    """Whether there is a key of W&B's; raises WandbError for what can be none."""
+    try:
+        return bool(_wandb().login(prompt=False, verify=False))
+    except Exception as error:  # what W&B raises for a setting has no common base
+        raise WandbError(f"{said(error)}: {CURE}") from error
+
+
+def said(error: Exception) -> str:
+    """What an error of W&B's says, in a line; of pydantic's several, the part that names the setting."""
+    lines = [masked(line.strip()) for line in str(error).split("\n") if line.strip()] or [type(error).__name__]
+    if "validation error" in lines[0] and len(lines) > 2:
+        return f"W&B refuses its setting {lines[1]}: {lines[2].partition(' [type=')[0]}".rstrip(".")
+    return lines[0].rstrip(".")
 
 
 def check_mode() -> None:
-    """Raise ValueError, with the modes there are, for a WANDB_MODE that W&B does not have."""
+    """Raise WandbError, with the modes there are, for a WANDB_MODE that W&B does not have."""
     mode = os.environ.get("WANDB_MODE", "")
     if mode and mode not in MODES:
-        raise ValueError(f"WANDB_MODE is {mode!r}, which is no mode of W&B's: choose from {', '.join(MODES)}")
+        raise WandbError(f"WANDB_MODE is {mode!r}, which is no mode of W&B's: choose from {', '.join(MODES)}")
 
 
 class Mirror:
@@ -68,10 +114,10 @@ class Mirror:
             return None
         wandb, options = _wandb(), _options(name, config, folder)
         try:
-            return wandb.init(mode=mode, **options)
+            return _init(mode=mode, **options)
         except wandb.Error as error:
-            print(f"W&B keeps this run offline ({first_line(error)}); {self._later}.", flush=True)
-            return wandb.init(mode="offline", **options)
+            print(f"W&B keeps this run offline ({said(error)}); {self._later}.", flush=True)
+            return _init(mode="offline", **options)
 
     def _end(self, status: str) -> None:
         self.run.summary["status"] = status
@@ -90,15 +136,34 @@ class Mirror:
             yield
         except Exception as error:
             self.run = None
-            print(f"W&B keeps no more of this run ({first_line(error)}); record.json keeps it all.", flush=True)
+            print(f"W&B keeps no more of this run ({said(error)}); record.json keeps it all.", flush=True)
+
+
+def imported() -> Any:
+    """W&B's client; the folders that it makes when it is imported lie where the next process clears them."""
+    if "wandb" not in sys.modules:
+        usual, tempfile.tempdir = tempfile.tempdir, str(scratch_until_exit("fashion-mnist-wandb"))
+        try:
+            importlib.import_module("wandb")  # here, since WANDB_MODE=disabled need not wait for it
+        finally:
+            tempfile.tempdir = usual
+    return sys.modules["wandb"]
 
 
 def _wandb() -> Any:
     """W&B's client, told to be silent."""
-    import wandb  # here, since WANDB_MODE=disabled need not wait for it
-
+    wandb = imported()
     wandb.setup(wandb.Settings(silent=True))
     return wandb
+
+
+def _init(**options: Any) -> Any:
+    """Begin a run; W&B does not get to know the arguments of this process, which may hold a password."""
+    words, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        return _wandb().init(**options)
+    finally:
+        sys.argv = words
 
 
 def _options(name: str, config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -119,7 +184,7 @@ def keep_offline(record: Mapping[str, Any], folder: Path, project: str | None = 
     """
     config = record["config"] | {key: record[key] for key in record.get("noted", ())}
     options = _options(record["name"], config, folder) | ({"project": project} if project else {})
-    run = _wandb().init(mode="offline", reinit="create_new", **options)
+    run = _init(mode="offline", reinit="create_new", **options)
     for epoch in record["history"]:
         run.log(epoch)
     run.summary["status"] = record["status"]

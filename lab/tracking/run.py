@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import write_json
-from common.words import duration
+from common.words import duration, masked
 from lab.tracking.client import Mirror, check_mode
 from lab.tracking.names import run_name, runs_root
 from lab.tracking.provenance import commit, threads, versions
@@ -128,7 +128,7 @@ class Run:
 
     def end(self, status: str, error: str | None = None) -> None:
         """Record how the run has ended, and tell W&B, which may take its time over the network."""
-        self.status, self.error = status, error
+        self.status, self.error = status, error and masked(error)
         self.write()
         if self._mirror:
             self._mirror.end(status)
@@ -140,7 +140,7 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
 
     A FloatingPointError ends the run as `diverged` and is swallowed, with its sentence printed; any other exception
     is recorded, as `failed` or `interrupted`, and goes on. With `patience`, `run.should_stop` turns true once the
-    validation accuracy has not risen for so many epochs. Raises ValueError for a WANDB_MODE that W&B does not have.
+    validation accuracy has not risen for so many epochs. Raises WandbError for a WANDB_MODE that W&B does not have.
     """
     check_mode()
     run = Run(config, folder, patience)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from common.words import masked
+from lab.tracking.names import REPOSITORY
 from lab.tracking.record import record_of
 
 BATCH = 100  # runs that one process uploads
@@ -21,19 +23,6 @@ UNFIT = (  # variables that are about a single run, or would have W&B's client k
     *("WANDB_MODE", "WANDB_DISABLED", "WANDB_SILENT", "WANDB_QUIET"),
     *("WANDB_RUN_ID", "WANDB_SWEEP_ID", "WANDB_FINISH_TIMEOUT"),
 )
-UPLOAD = """
-import sys
-import wandb
-from wandb.cli.cli import cli
-
-try:
-    if not wandb.login(prompt=False, verify=True):
-        sys.exit("ERROR no key of W&B's is known here, for which `wandb login` asks")
-except wandb.Error as error:
-    said = " ".join(str(error).split()).rstrip(".")
-    sys.exit(f"ERROR {said}: check the network, and the key with `wandb login --relogin`")
-cli(["sync", *sys.argv[1:]])
-"""
 
 
 def upload(folders: Iterable[str | Path], *, delete: bool = False) -> int:
@@ -96,11 +85,11 @@ def _sync(logs: Sequence[Path], bar: tqdm) -> str:
     happens: so what it prints decides.
     """
     environment = {name: value for name, value in os.environ.items() if name not in UNFIT}
-    command = [sys.executable, "-c", UPLOAD, *map(str, logs)]
+    command = [sys.executable, "-m", "lab.tracking.sending", *map(str, logs)]
     begun, arrived, last, stalled = bar.n, 0, time.monotonic(), False
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
-        process = subprocess.Popen(command, env=environment, **streams)
+        streams = {"stdin": subprocess.PIPE, "stdout": output, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, **streams)
         try:
             while process.poll() is None and not stalled:
                 time.sleep(0.2)
@@ -111,6 +100,7 @@ def _sync(logs: Sequence[Path], bar: tqdm) -> str:
         finally:
             process.kill()
             process.wait()
+            process.stdin.close()
             output.seek(0)
             lines = output.read().split("\n")
             complaints = [match[1] for line in lines if (match := re.search(r"(?:ERROR|^Error:) (.+)", line))]
@@ -118,6 +108,7 @@ def _sync(logs: Sequence[Path], bar: tqdm) -> str:
                 name = log.stem.removeprefix("run-")
                 if any(f"/{name}]" in complaint for complaint in complaints):
                     _mark(log).unlink(missing_ok=True)
+    complaints = list(map(masked, complaints))
     if stalled:
         return f"none arrived in {STALL} s: check the network"
     if all(map(_settled, logs)):

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from lab import tracking
-from lab.tracking import verdicts
+from lab.tracking import client, verdicts
 
 EPOCH = {"epoch": 1, "loss": 0.5, "accuracy": 0.8, "validationloss": 0.6, "validationaccuracy": 0.7, "seconds": 1.5}
 CONFIG = {"layers": 3, "num_hidden_neurons": 128, "activation": "tanh", "learning_rate": 1e-4, "max_epochs": 2}
@@ -432,6 +432,63 @@ def test_wandb_hears_how_a_run_ends(error, code, tmp_path, monkeypatch):
     assert wandb.summary["status"] == record(tmp_path)["status"]
 
 
+@pytest.mark.kernel
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"WANDB_API_KEY": "garbage"}, "WANDB_API_KEY invalid: API key must have 40+ characters, has 7: set it right"),
+        ({"WANDB_BASE_URL": "garbage"}, "W&B refuses its setting base_url: Input should be a valid URL"),
+    ],
+)
+def test_a_key_or_an_address_that_can_be_none_is_one_sentence(variables, said):
+    code = "from lab.tracking import client\ntry: client.reachable_mode()\nexcept client.WandbError as e: print(e)"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment | variables, capture_output=True, text=True)
+    assert result.stdout.startswith(said)
+    assert result.stdout.endswith("or set WANDB_MODE=offline\n")
+    assert result.stdout.count("\n") == 1
+    assert not result.stderr
+
+
+@pytest.mark.parametrize("mode", [None, "online"])
+def test_before_many_runs_the_server_is_asked_once(mode, monkeypatch, capsys):
+    def fail(timeout):
+        raise FakeWandb.Error("Failed to verify http://me:mine@127.0.0.1:9\nand so on")
+
+    wandb = FakeWandb(key=True)
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    monkeypatch.delenv("WANDB_MODE") if mode is None else monkeypatch.setenv("WANDB_MODE", mode)
+    wandb.Api = lambda timeout: None
+    assert client.reachable_mode() == "online"
+    wandb.Api = fail
+    assert client.reachable_mode() == "offline"
+    assert capsys.readouterr().out == (
+        "W&B keeps these runs offline (Failed to verify http://***@127.0.0.1:9); "
+        "`python sweep.py upload` sends them later\n"
+    )
+    wandb.key = False
+    assert client.reachable_mode() == "offline"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert client.reachable_mode() == "disabled"
+
+
+def test_the_arguments_of_a_process_are_not_kept_by_wandb(tmp_path, monkeypatch):
+    wandb = FakeWandb(key=False)
+    monkeypatch.setattr(sys, "argv", ["sweep.py", "--storage", "postgresql://me:mine@host/db"])
+    monkeypatch.setattr(wandb, "init", lambda **_: wandb.begun.append(list(sys.argv)) or wandb)
+    run_with(wandb, monkeypatch, tmp_path)
+    assert wandb.begun == [["sweep.py"]]
+    assert len(sys.argv) == 3
+
+
+def test_an_error_is_recorded_without_what_is_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_TOKEN", "0123456789")
+    with pytest.raises(ValueError, match="0123456789"), tracking.start(CONFIG, tmp_path):
+        raise ValueError("postgresql://me:mine@host/db answers 0123456789")
+    assert record(tmp_path)["error"] == "ValueError: postgresql://***@host/db answers ***"
+
+
 @pytest.mark.parametrize("broken", ["setup", "init", "log", "finish"])
 def test_what_breaks_in_wandb_breaks_no_run(broken, tmp_path, monkeypatch, capsys):
     def fail(*_, **__):
@@ -441,7 +498,8 @@ def test_what_breaks_in_wandb_breaks_no_run(broken, tmp_path, monkeypatch, capsy
     setattr(wandb, broken, fail)
     run_with(wandb, monkeypatch, tmp_path)
     (sentence,) = (line for line in capsys.readouterr().out.splitlines() if "W&B" in line)
-    assert sentence == "W&B keeps no more of this run (broken pipe); record.json keeps it all."
+    cure = ": set it right, or set WANDB_MODE=offline" if broken == "setup" else ""
+    assert sentence == f"W&B keeps no more of this run (broken pipe{cure}); record.json keeps it all."
     assert record(tmp_path)["status"] == "finished"
     assert record(tmp_path)["history"] == [EPOCH]
 

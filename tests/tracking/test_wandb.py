@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -294,3 +295,14 @@ def test_a_failing_server_costs_a_run_nothing_but_its_upload(failure, tmp_path, 
     assert upload.upload([folder]) == 1
     another.die()
     assert_arrived(another, [folder])
+
+
+def test_what_sends_runs_ends_with_whoever_has_started_it(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = variables(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        command = [sys.executable, "-m", "lab.tracking.sending", str(tmp_path / "run.wandb")]
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, env=environment, cwd=tracking.REPOSITORY, **streams) as process:
+            silent.accept()[0].close()  # it has begun
+            process.stdin.close()  # as the system does when its starter dies
+            assert process.wait(timeout=30) == 1

@@ -1,0 +1,24 @@
+"""Nothing secret is in a line that somebody reads."""
+
+import pytest
+
+from common.words import masked
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no answer from postgresql://me:mine@host/db.", "no answer from postgresql://***@host/db."),
+        ("postgres://me:mi/n@e@host", "postgres://***@host"),
+        ("http://token@host and https://host/path", "http://***@host and https://host/path"),
+        ("postgresql://host/db?password=mine&user=me", "postgresql://host/db?password=***&user=me"),
+        ("db_password: mine, sslkey=mine", "db_password: ***, sslkey=***"),
+        ("the key is kept", "the key is kept"),
+        ("it says abcdef-12", "it says ***"),
+        ("learning_rate=0.1 at 10:30", "learning_rate=0.1 at 10:30"),
+    ],
+)
+def test_what_proves_who_somebody_is_is_not_shown(text, shown, monkeypatch):
+    monkeypatch.setenv("MY_API_KEY", "abcdef-12")
+    monkeypatch.setenv("MY_TOKEN", "a")  # too short to be one, and found in every text
+    assert masked(text) == shown
