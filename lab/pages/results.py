@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.files import write_whole
 from lab.pages.refusals import ReportError
@@ -14,17 +14,44 @@ from lab.pages.typography import typeset
 from lab.tracking.described import Damaged, Results, read_as
 
 
-def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], alt: str) -> None:
-    """Put the results, a table and a picture, between the markers of the README; without markers it stays as it is."""
+class Figure(NamedTuple):
+    """A page's picture as README shows it; all but the name is text, not markup."""
+
+    name: str  # of the page, and of the picture beside it
+    alt: str
+    says: str  # what the page has found
+
+
+def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], figures: Sequence[Figure]) -> None:
+    """Put the results between the markers of the README; without markers it stays as it is.
+
+    They are a table, what the first figure's page has found, that figure, and the others side by side below.
+    """
     rows = [("Result", "Value", "Note"), ("---", "---", "---")]
     rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
-    table = "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
-    alt = re.sub(r"([\[\]])|\s+", lambda found: f"\\{found[1]}" if found[1] else " ", alt)  # so that it stays one
-    section = f"\n\n{table}\n\n![{alt}](reports/result.png)\n\n"
+    parts = [_table([map(_cell, row) for row in rows])]
+    for figure in figures[:1]:
+        parts += [_text(figure.says), _picture(figure)]
+    if others := figures[1:]:
+        parts.append(_table([map(_picture, others), ["---"] * len(others), (_text(figure.says) for figure in others)]))
+    section = "".join(f"\n\n{part}" for part in parts if part) + "\n\n"
     old = readme.read_text(encoding="utf-8")
     new = re.sub("(?<=<!-- results -->).*?(?=<!-- /results -->)", lambda _: section, old, count=1, flags=re.DOTALL)
     if new != old:
         write_whole(readme, new)
+
+
+def _table(rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _picture(figure: Figure) -> str:
+    return f"[![{_text(figure.alt)}](reports/{figure.name}.png)](reports/{figure.name}.html)"
+
+
+def _text(text: str) -> str:
+    """As a cell, and nothing in it is Markdown."""
+    return re.sub(r"([\\\[\]*_`$])", r"\\\1", _cell(text))
 
 
 def _cell(value: Any) -> str:

@@ -10,42 +10,42 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bs4 import BeautifulSoup
 from jinja2 import Environment, FileSystemLoader
 
 from common.files import write_whole
 from lab.pages import pictures
 from lab.pages.exporter import TEMPLATES, Page, page
 from lab.pages.refusals import ReportError
-from lab.pages.results import results, tell
+from lab.pages.results import Figure, results, tell
 from lab.pages.typography import typeset
 
-RESULT = "05_evaluation"  # the page whose first picture is the README's
 RUNS, SWEEP, TRAINING = "runs", "04_sweep", "03_train"  # the folder of runs' pages, who leads there, what they ran
+SHOWN = ("05_evaluation", "01_dataset", "04_sweep", "06_benchmark")  # pages whose pictures README shows, in this order
 
 
 def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
     """Render the executed form of every notebook in `sources` to a page in `reports`; return their index.
 
-    The headline numbers come from results.json beside `executed`; `readme` shows them too, with result.png, the first
-    picture of the page RESULT, or else of the last. Nothing is written unless everything can be, and the index, which
-    is make's target, is written last.
+    The headline numbers come from results.json beside `executed`; `readme` shows them too, with some pages' pictures,
+    which stand beside these. Nothing is written unless everything can be, and the index, make's target, comes last.
     """
     pages = [page(executed / f"{name}.ipynb") for name in _names(sources, executed)]
-    found, cover = results(executed.parent), _cover(pages)
+    found, shown = results(executed.parent), _shown(pages)
     runs = [page(path) for path in sorted((executed / RUNS).glob("[0-9][0-9].ipynb"))]
     files = {reports / name: content for name, content in (_rendered(pages, found) | _rendered_runs(runs)).items()}
     index = files.pop(reports / "index.html")
-    if cover and not cover["src"].startswith(f"data:{pictures.SVG}"):
-        files[reports / "result.png"] = pictures.encoded(pictures.picture(cover["src"]), "PNG", optimize=True)
+    for one in shown:
+        files[reports / f"{one.name}.png"] = pictures.encoded(pictures.picture(one.cover["src"]), "PNG", optimize=True)
 
     (reports / RUNS if runs else reports).mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         write_whole(path, content)
-    made = (*reports.glob("[0-9][0-9]_*.html"), *reports.glob("result.png"), *reports.glob(f"{RUNS}/*.html"))
+    made = (*reports.glob("[0-9][0-9]_*.html"), *reports.glob("*.png"), *reports.glob(f"{RUNS}/*.html"))
     for stale in set(made) - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
-        tell(readme, found, cover["alt"] if cover else "")
+        tell(readme, found, [Figure(one.name, one.cover["alt"], _says(one, one is shown[0])) for one in shown])
     write_whole(reports / "index.html", index)
     return reports / "index.html"
 
@@ -58,9 +58,16 @@ def _names(sources: Path, executed: Path) -> list[str]:
     return names
 
 
-def _cover(pages: list[Page]) -> dict[str, Any] | None:
-    """The picture that README shows."""
-    return next((page for page in pages if page.name == RESULT), pages[-1]).cover
+def _shown(pages: list[Page]) -> list[Page]:
+    """The pages whose pictures README shows."""
+    named = [page for name in SHOWN for page in pages if page.name == name]
+    return [page for page in named if page.cover and not page.cover["src"].startswith(f"data:{pictures.SVG}")]
+
+
+def _says(page: Page, whole: bool) -> str:
+    """What a page has found, as text: the whole of its lead, or what stands in bold there."""
+    lead = BeautifulSoup(page.lead, "html.parser")
+    return ((not whole and lead.find("strong")) or lead).get_text()
 
 
 def _rendered(pages: list[Page], found: Mapping[str, Any]) -> dict[str, bytes]:

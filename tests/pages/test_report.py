@@ -302,17 +302,26 @@ def test_the_index_is_written_last(root, executed, monkeypatch):
     (root / "README.md").write_text("<!-- results --><!-- /results -->")
     (root / "runs" / "results.json").write_text('{"Test accuracy": {"value": "88.9 %"}}')
     written = []
+    monkeypatch.setattr(site, "SHOWN", ("02_model", "01_data"))
     for module in (site, results):
         monkeypatch.setattr(
             module, "write_whole", lambda path, text: [written.append(path.name), write_whole(path, text)]
         )
     build(root)
-    assert written == ["01_data.html", "02_model.html", "result.png", "README.md", "index.html"]
+    assert written == [
+        "01_data.html",
+        "02_model.html",
+        "02_model.png",
+        "01_data.png",
+        "README.md",
+        "index.html",
+    ]
     assert sorted(path.name for path in (root / "reports").iterdir()) == sorted({*written} - {"README.md"})
 
 
-def test_result_png_is_the_picture_of_the_last_page_unless_that_is_an_svg(root, executed):
-    picture = root / "reports" / "result.png"
+def test_the_picture_of_a_page_that_readme_shows_stands_beside_it_unless_it_is_an_svg(root, executed, monkeypatch):
+    monkeypatch.setattr(site, "SHOWN", ("01_data",))
+    picture = root / "reports" / "01_data.png"
     executed("# One", code("plot()", figure(**{"image/png": {"alt": "A"}})))
     build(root)
     with Image.open(picture) as shown:
@@ -323,8 +332,17 @@ def test_result_png_is_the_picture_of_the_last_page_unless_that_is_an_svg(root, 
     assert not picture.exists()
 
 
-def test_readme_shows_the_results_between_its_markers(root, executed):
-    executed("# One", code("plot()", figure(**{"image/png": {"alt": "Seed by seed: [1,\n2]"}})))
+def found_cell(said, alt):
+    """What a page has found: a sentence and a figure."""
+    sentence = new_output("display_data", data={"text/markdown": said})
+    return code("say()", sentence, figure(**{"image/png": {"alt": alt}}), tags=["found"])
+
+
+def test_readme_shows_the_results_between_its_markers(root, executed, monkeypatch):
+    monkeypatch.setattr(site, "SHOWN", ("03_end", "01_data", "02_model"))
+    executed("# One", found_cell("**Half * of it** is a|b.", "One"))
+    executed("# Two", found_cell("Nothing bold_face.", "Two"), name="02_model")
+    executed("# Three", found_cell("**By 1.2% better.** And so on.", "Seed by seed: [1,\n2]"), name="03_end")
     readme, found = root / "README.md", root / "runs" / "results.json"
     empty = "# Title\n\n<!-- results -->\n<!-- /results -->\n\nThe rest, \\1 and all.\n"
     readme.write_text(empty, "utf-8")
@@ -336,7 +354,11 @@ def test_readme_shows_the_results_between_its_markers(root, executed):
     assert filled == (
         "# Title\n\n<!-- results -->\n\n| Result | Value | Note |\n| --- | --- | --- |\n"
         "| Test accuracy | 88.9\u202f% | a &#124; b \\1 |\n| Hardest | Shirt |  |\n\n"
-        "![Seed by seed: \\[1, 2\\]](reports/result.png)\n\n<!-- /results -->\n\n"
+        "By 1.2\u202f% better. And so on.\n\n"
+        "[![Seed by seed: \\[1, 2\\]](reports/03_end.png)](reports/03_end.html)\n\n"
+        "| [![One](reports/01_data.png)](reports/01_data.html) "
+        "| [![Two](reports/02_model.png)](reports/02_model.html) |\n"
+        "| --- | --- |\n| Half \\* of it | Nothing bold\\_face. |\n\n<!-- /results -->\n\n"
         "The rest, \\1 and all.\n"
     )
     before = readme.stat().st_mtime_ns
