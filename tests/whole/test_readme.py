@@ -25,7 +25,8 @@ from lab.search import sweep
 from nn_core import NeuralNetwork
 from tree import ROOT
 
-TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in tree.found("*.md")}
+PAGES = tree.found("*.md", "docs/*.md")
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 CODE = [block for text in TEXTS.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
 COMMANDS = [
     line
@@ -155,3 +156,18 @@ def test_its_links_lead_to_files(name):
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[\w-]*)?\)", TEXTS[name])
     missing = [link for link in links if not (ROOT / name).parent.joinpath(link).exists()]
     assert missing == []
+
+
+# --- README itself ---
+
+
+def test_it_is_read_in_a_few_minutes():
+    assert len(TEXTS["README.md"].split()) <= 900
+
+
+def test_its_map_shows_all_that_is_at_the_top_and_every_room_of_the_lab():
+    *_, shown = re.findall(r"```text\n(.*?)```", TEXTS["README.md"], re.DOTALL)
+    names = {name for line in shown.splitlines() for name in line[:19].split()}
+    packages = [path.parent.relative_to(ROOT) for path in tree.found("*/__init__.py", "lab/*/__init__.py")]
+    folders = ("benchmarks", "docs", "notebooks", "reports", "sweeps", "tests", "tables", *map(Path.as_posix, packages))
+    assert {f"{name}/" for name in folders if name != "lab"} | {path.name for path in tree.found("*.py")} <= names
