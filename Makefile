@@ -13,6 +13,8 @@ PEERS := UV_HTTP_RETRIES=0 UV_FIND_LINKS="$(PIP_FIND_LINKS)" $(UV) pip install -
          --python .venv-bench/bin/python
 LOCK := $(UV) pip compile --quiet pyproject.toml --universal --python-version 3.11 --fork-strategy fewest \
         --generate-hashes --no-emit-index-url --no-annotate --no-header
+STRIP := $(PY) -m nbstripout --keep-id --extra-keys \
+         "metadata.language_info metadata.papermill cell.metadata.papermill"
 
 RUNS := $(or $(FASHION_RUNS),runs)
 CODE := $(wildcard *.py */__init__.py common/*.py backends/*.py lab/*/*.py)
@@ -27,8 +29,9 @@ env: .venv/.users  ## the environment that notebooks run in, in .venv
 data: .venv/.users  ## find or fetch Fashion-MNIST, and verify it
 	@$(PY) fashion_mnist.py
 
-lab: data  ## JupyterLab with the notebooks
-	$(BIN)/jupyter lab notebooks
+lab: data  ## JupyterLab with everything here; what notebooks show stays out of commits
+	@git config filter.notebooks.clean '$(STRIP)' || echo "Not a clone: no git filter is set."
+	$(BIN)/jupyter lab --preferred-dir=notebooks --ServerApp.contents_manager_class=lab.execution.contents.Contents
 
 fast: .venv/.users  ## numba, the optional extra: the same training, faster
 	$(INSTALL) --constraint requirements-dev.lock numba
@@ -59,8 +62,7 @@ lint: .venv/.developers  ## style of modules and notebooks, direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(PY) tests/kit/imports.py
 	@$(PY) tests/kit/style.py
-	@$(BIN)/nbstripout --verify --keep-id --extra-keys \
-	  "metadata.language_info metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+	@$(STRIP) --verify notebooks/*.ipynb
 
 lock: .venv/.users  ## pin what pyproject.toml asks for and is not pinned yet; make lock ANEW=--upgrade: everything
 	$(LOCK) $(ANEW) --output-file requirements.lock
