@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -23,12 +24,15 @@ from lab.pages.typography import typeset
 RUNS, SWEEP, TRAINING = "runs", "04_sweep", "03_train"  # the folder of runs' pages, who leads there, what they ran
 SHOWN = ("05_evaluation", "01_dataset", "04_sweep", "06_benchmark")  # pages whose pictures README shows, in this order
 
+MADE = re.compile(rb"<!-- made -->.*?<!-- /made -->", re.DOTALL)  # when and how, on a page
+
 
 def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
     """Render the executed form of every notebook in `sources` to a page in `reports`; return their index.
 
     The headline numbers come from results.json beside `executed`; `readme` shows them too, with some pages' pictures,
-    which stand beside these. Nothing is written unless everything can be, and the index, make's target, comes last.
+    which stand beside these. Nothing is written unless everything can be, and the index, make's target, comes last. A
+    page that would show the same as before is left as it is.
     """
     pages = [page(executed / f"{name}.ipynb") for name in _names(sources, executed)]
     found, shown = results(executed.parent), _shown(pages)
@@ -40,14 +44,21 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
 
     (reports / RUNS if runs else reports).mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
-        write_whole(path, content)
+        _write(path, content)
     made = (*reports.glob("[0-9][0-9]_*.html"), *reports.glob("*.png"), *reports.glob(f"{RUNS}/*.html"))
     for stale in set(made) - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
         tell(readme, found, [Figure(one.name, one.cover["alt"], _says(one, one is shown[0])) for one in shown])
-    write_whole(reports / "index.html", index)
+    _write(reports / "index.html", index)
+    os.utime(reports / "index.html")  # for make, even if it is as it was
     return reports / "index.html"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file, unless the one that is there shows the same: then it stays, and still says how it was made."""
+    if not path.exists() or MADE.sub(b"", path.read_bytes()) != MADE.sub(b"", content):
+        write_whole(path, content)
 
 
 def _names(sources: Path, executed: Path) -> list[str]:

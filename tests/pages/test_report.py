@@ -296,6 +296,24 @@ def test_the_same_notebooks_give_the_same_bytes_and_stale_pages_go(root, execute
     assert {path.name: path.read_bytes() for path in (root / "reports").iterdir()} == first
 
 
+def test_a_page_that_shows_the_same_stays_and_make_sees_a_new_index(root, executed):
+    """So what is executed again, with equal results, leaves a clean tree."""
+    executed("# One")
+    build(root)
+    files = [root / "reports" / name for name in ("01_data.html", "index.html")]
+    first = [path.read_bytes() for path in files]
+    for path in files:
+        os.utime(path, (1, 1))
+    later = PROVENANCE | {"date": "2027-01-01T00:00:00+00:00", "commit": "ba9876543210", "seconds": 1.0}
+    executed("# One", provenance=later)
+    build(root)
+    assert [path.read_bytes() for path in files] == first
+    assert [path.stat().st_mtime == 1 for path in files] == [True, False]
+    executed("# One", "More.", provenance=later)
+    build(root)
+    assert "01 January 2027" in files[0].read_text("utf-8")
+
+
 def test_the_index_is_written_last(root, executed, monkeypatch):
     executed("# One", code("plot()", figure(**{"image/png": {"alt": "A"}})))
     executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A"}})), name="02_model")
