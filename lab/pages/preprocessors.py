@@ -191,11 +191,12 @@ class Opening(Preprocessor):
 
 
 def _lead(found: list[NotebookNode], cells: list[NotebookNode]) -> Markup:
-    """The first paragraph of what was found, or else of the page."""
+    """The first paragraph of what was found, or else of the page, as a whole sentence: no figure follows there."""
     texts = [output.data.get("text/html", "") for cell in found for output in cell.outputs if "data" in output]
     texts += [cell.source for cell in cells if cell.cell_type == "markdown"]
     first = BeautifulSoup("".join(texts), "html.parser").find(["p", "li"])
-    return markdown.unlinked(first.decode_contents().removeprefix("<strong>Goal.</strong> ")) if first else Markup("")
+    text = first.decode_contents().removeprefix("<strong>Goal.</strong> ").strip() if first else ""
+    return markdown.unlinked(text.removesuffix(":") + "." if text.endswith(":") else text)
 
 
 def _cover(cells: list[NotebookNode]) -> dict[str, Any] | None:

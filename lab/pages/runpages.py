@@ -56,7 +56,7 @@ def _notebook(
     config = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in flat(record["config"]).items())
     cells = [
         f"# Run {place}: {last['validationaccuracy']:.2%} of the validation images",
-        f"This run is number {place} by its validation accuracy, in `{record['name']}`.",
+        f"Number {place} of the runs by validation accuracy after the last epoch. Its folder is `{record['name']}`.",
         f"## What it was asked for\n\n| parameter | value |\n|---|---|\n{config}",
         "## How it learnt",
         _shown(_curves, record["history"]),

@@ -357,6 +357,28 @@ def test_an_axis_is_brushed_with_the_mouse(live):
     assert len(kept(live)) == 8
 
 
+def test_on_a_telephone_how_good_a_run_is_stands_first_and_a_still_figure_is_seen_whole(opened, fresh):
+    page = opened(fresh / "01_everything.html", TELEPHONE)
+    assert axes(page) == ["layers", "optimizer", "accuracy (%)"]  # three fit there
+    assert axes(opened(fresh / "01_everything.html", (240, 600))) == ["accuracy (%)", "layers", "optimizer"]
+    image = page.locator(".found img")
+    assert image.bounding_box()["width"] <= 390
+    button = page.get_by_role("button", name="Larger").first
+    button.click()
+    assert image.bounding_box()["width"] == 600
+    assert overflow(page) == 0
+    page.get_by_role("button", name="Smaller").click()
+    assert image.bounding_box()["width"] <= 390
+
+
+def test_on_a_wide_screen_figures_are_shown_in_their_own_size(opened, fresh):
+    """So their labels have as many points as they were drawn with."""
+    page = opened(fresh / "01_everything.html")
+    widths = "all => all.map(image => [image.width, Number(image.getAttribute('width'))])"
+    shown = page.locator("figure > img[width]").evaluate_all(widths)
+    assert [width for width, own in shown if width and width < min(own, 8.4 * 96)] == []
+
+
 def test_an_axis_is_moved_with_the_mouse(live):
     assert axes(live) == ["layers", "optimizer", "accuracy (%)"]
     lines = live.locator(".run").first.get_attribute("d")

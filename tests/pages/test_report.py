@@ -169,7 +169,7 @@ def test_show_code_keeps_it_open(root, executed):
 
 
 def test_what_was_found_opens_the_page_and_the_index_and_stands_in_its_place(root, executed):
-    sentence = new_output("display_data", data={"text/markdown": "**Found.** $x$ is [high](02_model.ipynb)."})
+    sentence = new_output("display_data", data={"text/markdown": "**Found.** $x$ is [high](02_model.ipynb):"})
     later = figure(**{"image/png": {"alt": "The result"}})
     executed(
         "# One $y$\n\n**Goal.** Look.",
@@ -184,7 +184,7 @@ def test_what_was_found_opens_the_page_and_the_index_and_stands_in_its_place(roo
     assert main.h1.find("math").get_text() == "y"
     opening = main.select_one(".found")
     assert opening.h2.get_text() == "What was found"
-    assert opening.select_one(".output").get_text().strip() == "Found. x is high."
+    assert opening.select_one(".output").get_text().strip() == "Found. x is high:"
     assert opening.select_one(".output a")["href"] == "02_model.html"
     assert [image["alt"] for image in opening.select("img")] == ["The result"]
     assert [image["alt"] for image in main.select("img")] == ["The result", "Something", "The result"]

@@ -16,6 +16,7 @@
     const order = axes.map((_, axis) => axis);
     const ranges = new Map(); // axis -> [low, high], the part that runs must pass
     let step = NARROWEST, chosen = -1;
+    if (box.clientWidth < NARROWEST * axes.length) order.unshift(order.pop()); // where not all fit, how good a run is comes first
 
     add(box, "p", { class: "hint" }, "Drag along an axis to keep the runs that pass there, drag a name to move its axis; "
       + "point at a line for its run. By keyboard, on a name: ← and → move the axis, ↑ and ↓ go through its parts, "
