@@ -4,11 +4,13 @@ import json
 import os
 import re
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -20,6 +22,7 @@ from papermill.parameterize import parameterize_notebook
 from test_notebooks import NOTEBOOKS, SMALL, SMALL_SWEEP, environment, link_data
 
 from page_kit import KERNEL
+from tree import ROOT
 
 ANSWERS = """
 import matplotlib.pyplot as plt, numpy as np, pandas as pd
@@ -32,11 +35,27 @@ interactive.confusion(plt.figure(), "Two classes", ["Coat", "Shirt"], labels, gu
 """
 
 
+ERRORS = "[data-mime-type='application/vnd.jupyter.stderr']"  # where JupyterLab shows them, beside warnings
+TOLD = "Traceback (most recent call last)"  # which these do not say
+
+
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A copy of the notebooks with small parameters, and one more, with the figures that answer."""
+    """Where JupyterLab finds its notebooks: one so far, with the figures that answer."""
     notebooks = tmp_path / "notebooks"
     notebooks.mkdir()
+    write(notebooks / "answers.ipynb", ANSWERS.strip())
+    return notebooks
+
+
+def write(path: Path, *cells: str) -> None:
+    """A notebook of such cells of code."""
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells], metadata=KERNEL), path)
+
+
+@pytest.fixture
+def chapters(folder, tmp_path) -> None:
+    """Copies of the notebooks beside it, with small parameters."""
     sweeps = {"sweep_file": SMALL_SWEEP, "next_file": SMALL_SWEEP | {"name": "next", "method": "bayes"}}
     for name, asked in sweeps.items():
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
@@ -44,14 +63,15 @@ def folder(tmp_path) -> Path:
         given = {name: yaml.safe_load(str(value)) for name, value in SMALL[path.stem].items()}
         if path.stem == "04_sweep":
             given |= {name: str(tmp_path / f"{name}.yaml") for name in sweeps}
-        nbformat.write(parameterize_notebook(load_notebook_node(str(path)), given), notebooks / path.name)
-    nbformat.write(new_notebook(cells=[new_code_cell(ANSWERS.strip())], metadata=KERNEL), notebooks / "answers.ipynb")
-    return notebooks
+        nbformat.write(parameterize_notebook(load_notebook_node(str(path)), given), folder / path.name)
 
 
 @pytest.fixture
 def lab(folder, tmp_path):
-    """JupyterLab on this machine alone, with settings of its own; what it answers to, but for a notebook's name."""
+    """JupyterLab as `make lab` starts it, on this machine alone, with settings of its own.
+
+    What it answers to, but for a notebook's name.
+    """
     settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
     settings.write_text(json.dumps({"windowingMode": "none"}))  # so that cells out of sight can be looked at too
@@ -67,8 +87,9 @@ def lab(folder, tmp_path):
     env |= {"JUPYTERLAB_SETTINGS_DIR": str(settings.parents[2]), "JUPYTERLAB_WORKSPACES_DIR": str(tmp_path / "spaces")}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}"]
+    command += re.search(r"bin/jupyter lab (.*)", (ROOT / "Makefile").read_text().replace("$(BIN)", "bin"))[1].split()
     with open(tmp_path / "lab.log", "wb") as log:
-        server = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
+        server = subprocess.Popen(command, cwd=folder.parent, env=env, stdout=log, stderr=log)
     try:
         for _ in range(300):
             try:
@@ -77,7 +98,7 @@ def lab(folder, tmp_path):
             except OSError:
                 assert server.poll() is None, (tmp_path / "lab.log").read_text()
                 time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/lab/tree/{{}}?reset&token={token}"
+        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{}}?reset&token={token}"
     finally:
         server.terminate()  # it ends its kernels too
         try:
@@ -86,34 +107,83 @@ def lab(folder, tmp_path):
             server.kill()
 
 
-@pytest.mark.kernel
-def test_every_notebook_runs_in_jupyterlab(browser, lab, tmp_path):
-    for name in ["answers.ipynb", *(path.name for path in NOTEBOOKS)]:
+@pytest.fixture
+def opened(browser, lab, tmp_path):
+    """`opened(name)` is a page of JupyterLab with a notebook and its kernel; how it ends is kept as a picture."""
+
+    @contextmanager
+    def open_one(name):
         with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
             page = context.new_page()
             page.set_default_timeout(60_000)
             page.goto(lab.format(name))
+            page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+            page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()  # the status bar: the kernel is there
             try:
-                run_all(page)
-            finally:  # most of all when it did not
+                yield page
+            finally:  # most of all when it has failed
                 page.screenshot(path=pictures(tmp_path) / f"{name}.png")
-            errors = page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
-            assert errors == [], name
-            if name == "answers.ipynb":  # the script works there as in the reports
-                assert page.locator("figure.live .run").count() == 2
-                page.get_by_role("button", name="Shirt taken for Coat: 1 of 1").click()
-                assert page.locator(".mistakes li").inner_text().split() == ["80.0", "%", "sure"]
+
+    return open_one
+
+
+@pytest.mark.kernel
+def test_every_notebook_runs_in_jupyterlab(opened, chapters):
+    for path in NOTEBOOKS:
+        with opened(path.name) as page:
+            assert changed(page) == 0, path.name
+            run_all(page)
+            assert errors(page) == [], path.name
+
+
+@pytest.mark.kernel
+def test_figures_answer_and_a_cell_that_fails_is_noticed(opened, folder):
+    with opened("answers.ipynb") as page:
+        run_all(page)
+        assert errors(page) == []
+        assert page.locator("figure.live .run").count() == 2  # the script works there as in the reports
+        page.get_by_role("button", name="Shirt taken for Coat: 1 of 1").click()
+        assert page.locator(".mistakes li").inner_text().split() == ["80.0", "%", "sure"]
+    write(folder / "fails.ipynb", "1 / 0", "'never reached'")
+    with opened("fails.ipynb") as page:
+        run_all(page)
+        [error] = errors(page)
+        assert "ZeroDivisionError" in error
+
+
+@pytest.mark.kernel
+def test_the_whole_repository_is_there_and_a_notebook_that_is_opened_is_not_changed(opened, folder):
+    shutil.copy(NOTEBOOKS[0], folder)
+    shutil.copytree(ROOT / "sweeps", folder.parent / "sweeps")
+    shutil.copy(ROOT / "optimizers.py", folder.parent)
+    with opened(NOTEBOOKS[0].name) as page:
+        assert changed(page) == 0
+        listed = page.locator(".jp-DirListing-itemText")
+        assert sorted(listed.all_inner_texts()) == ["01_dataset.ipynb", "answers.ipynb"]
+        page.locator(".jp-BreadCrumbs-home").click()
+        page.get_by_text("optimizers.py", exact=True).wait_for()
+        assert {"sweeps", "notebooks", "optimizers.py"} <= set(listed.all_inner_texts())
+
+
+def changed(page) -> int:
+    """How many of the open documents JupyterLab marks as changed."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")  # until it has drawn
+    return page.locator(".jp-mod-dirty").count()
 
 
 def run_all(page) -> None:
-    """Run > Run All Cells, as a person does, and wait until every cell has its number."""
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-    page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()  # the status bar: the kernel is there
+    """Run > Run All Cells, as a person does, and wait until every cell has its number, or one has failed."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     prompts = ".jp-CodeCell .jp-InputArea-prompt"
     done = f"[...document.querySelectorAll('{prompts}')].every(p => /\\d/.test(p.textContent))"
-    page.wait_for_function(done, timeout=120_000)
+    failed = f"[...document.querySelectorAll(`{ERRORS}`)].some(shown => shown.textContent.includes('{TOLD}'))"
+    page.wait_for_function(f"() => {done} || {failed}", timeout=120_000)
+
+
+def errors(page) -> list[str]:
+    """What the cells that have failed show."""
+    return page.locator(ERRORS).filter(has_text=TOLD).all_inner_texts()
 
 
 def pictures(default: Path) -> Path:
