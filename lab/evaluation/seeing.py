@@ -120,3 +120,30 @@ def decided(net: NeuralNetwork, pixels: ndarray, label: int) -> ndarray:
     start = sum(W.size for W in exact.weights.values())  # in the gradient, biases follow the weights
     delta = exact.gradient[start : start + len(exact.biases[1])]
     return (-exact.weights[1].T @ delta).reshape(pixels.shape)
+
+
+def without(
+    net: NeuralNetwork, pixels: ndarray, share: ndarray, label: int, count: int = 50, draws: int = 100, seed: int = 0
+) -> tuple[float, float]:
+    """The probability that is left for a label once `count` of the pixels that have ink are blank.
+
+    First of those for which ink times `share`, what the answer owes to them to the first order, is highest; then in the
+    mean over `draws` choices by chance.
+    """
+    inked, rng = np.flatnonzero(pixels), np.random.default_rng(seed)
+    count = min(count, len(inked))
+    chosen = [(share * pixels).ravel().argsort()[::-1][:count]]
+    chosen += [rng.choice(inked, count, replace=False) for _ in range(draws)]
+    blank = np.repeat(pixels.reshape(1, -1), len(chosen), axis=0)
+    for image, some in zip(blank, chosen, strict=True):
+        image[some] = 0
+    left = net.predict_proba(blank)[:, label]
+    return float(left[0]), float(left[1:].mean())
+
+
+def nearest(images: ndarray, others: ndarray) -> tuple[ndarray, ndarray]:
+    """The angle in degrees from each of the images (n, ...) to the nearest of the others (m, ...), and which that is."""
+    unit = [some.reshape(len(some), -1).astype(np.float32) for some in (images, others)]
+    unit = [some / np.linalg.norm(some, axis=1, keepdims=True) for some in unit]
+    cosines = unit[0] @ unit[1].T
+    return np.degrees(np.arccos(cosines.max(axis=1).clip(-1, 1))), cosines.argmax(axis=1)

@@ -492,3 +492,23 @@ def breakdown(ax: Axes, steps: Mapping[str, Mapping[str, float]]) -> Axes:
     ax.set(title="Where the time of a step goes", xlabel="µs a step")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
     return ax
+
+
+# --- A picture of one's own ---
+
+
+def deciding(axes: Sequence[Axes], photo: ArrayLike, pixels: ArrayLike, share: ArrayLike) -> None:
+    """Three axes: a photograph (height, width, 3), what a network is given of it, and each pixel's share in its answer.
+
+    `pixels` and `share` are (side, side). Red: ink here speaks for the answer; blue: against it. The picture's outline,
+    where it has half its ink, is drawn on top.
+    """
+    pixels, share = np.asarray(pixels), np.asarray(share)
+    high = np.abs(share).max() or 1.0
+    axes[0].imshow(photo)
+    axes[1].imshow(pixels, cmap="gray_r", vmin=0, vmax=255)
+    axes[2].imshow(share, cmap="RdBu_r", vmin=-high, vmax=high)
+    if pixels.any():
+        axes[2].contour(pixels, [pixels.max() / 2], colors="0.2", linewidths=0.8)
+    for ax, title in zip(axes, ("picture", "what it is given", "what speaks for it"), strict=True):
+        _frameless(ax).set(title=title, xticks=[], yticks=[])

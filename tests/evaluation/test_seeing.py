@@ -179,3 +179,25 @@ def test_a_network_that_is_all_but_certain_still_has_its_reasons():
     others = p[np.arange(10) != 3] / p.sum()
     apart = net.weights[1][3].astype(float) - np.delete(net.weights[1], 3, axis=0)  # of d log ŷ_3: Σ ŷ_j (W_3 - W_j)
     np.testing.assert_allclose(found.ravel(), others @ apart, rtol=1e-5, atol=1e-16)
+
+
+def test_blanking_takes_the_strongest_pixels_of_those_with_ink():
+    """A linear network with one pixel that speaks for its label, and one without ink that would, too."""
+    net = NeuralNetwork(layers=0, seed=0)
+    net.weights[1][...] = 0
+    net.weights[1][2, 10], net.weights[1][2, 20] = 3, 9
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels.flat[[10, 11, 12, 13]] = 255
+    share = seeing.decided(net, pixels, 2)
+    left, by_chance = seeing.without(net, pixels, share, 2, count=1, draws=4000)
+    assert left == pytest.approx(0.1)  # nothing is left to speak for any label
+    assert by_chance == pytest.approx(0.1 / 4 + 3 / 4 * np.e**3 / (np.e**3 + 9), abs=0.02)  # one of four is that pixel
+
+
+def test_the_nearest_image_is_that_of_the_least_angle_whatever_its_brightness():
+    images = np.array([[3, 0], [1, 1]], np.uint8)
+    others = np.array([[0, 200], [100, 100], [1, 0]], np.uint8)
+    angles, which = seeing.nearest(images, others)
+    np.testing.assert_allclose(angles, [0, 0], atol=0.05)
+    assert which.tolist() == [2, 1]
+    np.testing.assert_allclose(seeing.nearest(images[:1], others[:2])[0], [45], atol=1e-4)
