@@ -142,7 +142,7 @@ def without(
 
 
 def nearest(images: ndarray, others: ndarray) -> tuple[ndarray, ndarray]:
-    """The angle in degrees from each of the images (n, ...) to the nearest of the others (m, ...), and which that is."""
+    """The degrees between each of the images (n, ...) and the nearest of the others (m, ...), and which that is."""
     unit = [some.reshape(len(some), -1).astype(np.float32) for some in (images, others)]
     unit = [some / np.linalg.norm(some, axis=1, keepdims=True) for some in unit]
     cosines = unit[0] @ unit[1].T
