@@ -24,11 +24,12 @@ import backends
 from activations import ACTIVATIONS
 from backends.memory import carver
 from common.files import whole_file
-from common.names import nearest
+from common.names import choose, hint
 from losses import LOSSES, ones, softmax
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
 CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
+WORK = 2**31  # rows times parameters in compiled steps at a time: some tenths of a second, so that Ctrl-C is heard
 LAYERS = 3  # hidden layers, unless others are asked for
 MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
 
@@ -129,13 +130,13 @@ class NeuralNetwork:
             _check_integer("threads", threads, 1)
         check_setting("weight_decay", weight_decay, "NeuralNetwork")
         self.epoch = 0  # epochs done
-        self._dtype = np.dtype(_choose("dtype", dtype, {"float32": "float32", "float64": "float64"}))
-        self._activation = _choose("activation", activation, self.ACTIVATIONS)
-        self._loss = _choose("loss", loss, self.LOSSES)
-        initialize = _choose("initializer", initializer, self.INITIALIZERS)
+        self._dtype = np.dtype(choose("dtype", dtype, {"float32": "float32", "float64": "float64"}))
+        self._activation = choose("activation", activation, self.ACTIVATIONS)
+        self._loss = choose("loss", loss, self.LOSSES)
+        initialize = choose("initializer", initializer, self.INITIALIZERS)
         initialization, self._shuffling, _ = np.random.default_rng(seed).spawn(3)  # the third splits the data
 
-        chosen = backends.choose(_choose("backend", backend, {name: name for name in backends.NAMES}), self._dtype)
+        chosen = backends.choose(choose("backend", backend, {name: name for name in backends.NAMES}), self._dtype)
         self.optimizer = self._make_optimizer(settings, arguments, chosen)
         self._sizes = [inputs, *widths, classes]
         self._backend = chosen(self._activation, self._loss, self.optimizer)
@@ -149,21 +150,26 @@ class NeuralNetwork:
         return self._backend.name
 
     @property
+    def compiled(self) -> bool:
+        """Whether training is by whole steps that are compiled, or by calls from here for each part of a step."""
+        return self._backend.whole and self.config["batch_size"] * len(self._theta) <= WORK
+
+    @property
     def threads(self) -> int:
         """The threads that BLAS uses in training."""
-        from backends.threads import choose  # here, and in train: what merely predicts need not import it
+        from backends import threads  # here, and in train: what merely predicts need not import it
 
-        return self.config["threads"] or choose(self._sizes, self.config["batch_size"])
+        return self.config["threads"] or threads.choose(self._sizes, self.config["batch_size"])
 
     def _make_optimizer(
         self, settings: Mapping[str, float | None], arguments: Iterable[str], backend: type[backends.Plain]
     ) -> Optimizer:
-        kind = _choose("optimizer", self.config["optimizer"], self.OPTIMIZERS)
+        kind = choose("optimizer", self.config["optimizer"], self.OPTIMIZERS)
         names = kind.setting_names()
         known = sorted({name for any_kind in self.OPTIMIZERS.values() for name in any_kind.setting_names()})
         for name, value in settings.items():
             if name not in known or (value is not None and name not in names):
-                close = "" if name in known else _closest(name, [*names, *arguments, *known])
+                close = "" if name in known else hint(name, [*names, *arguments, *known])
                 raise ValueError(
                     f"{name}={value!r}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
                     f"Its settings: {', '.join(names)}."
@@ -200,10 +206,8 @@ class NeuralNetwork:
     # Read-only, so that nothing can be rebound and cease to be a view. Contents may change: net.weights[1][...] *= 2.
     theta = property(lambda self: self._theta, doc="All parameters, (n,).")
     gradient = property(lambda self: self._gradient, doc="The loss's gradient by theta, (n,), of the last batch.")
-    weights = property(
-        lambda self: self._weights, doc="k -> W_k, (n_k, n_(k-1)), views into theta; k = 1 ... layers + 1."
-    )
-    biases = property(lambda self: self._biases, doc="k -> b_k, (n_k,), views into theta; k = 1 ... layers + 1.")
+    weights = property(lambda self: self._weights, doc="k -> W_k, (n_k, n_(k-1)), views into theta; k = 1 ... L.")
+    biases = property(lambda self: self._biases, doc="k -> b_k, (n_k,), views into theta; k = 1 ... L.")
 
     def __repr__(self):
         return f"NeuralNetwork({', '.join(f'{k}={v!r}' for k, v in self.config.items())})"
@@ -293,22 +297,34 @@ class NeuralNetwork:
     def _train_epoch(self, images: ndarray, labels: ndarray) -> tuple[float, float]:
         n, size = len(labels), self.config["batch_size"]
         order = self._shuffling.permutation(n)
-        rows = max(CHUNK // size, 1) * size
+        rows = max(min(CHUNK, WORK // len(self._theta)) // size, 1) * size
         chunk = np.empty((min(rows, n), self._sizes[0]), self._dtype)
         total, correct = 0.0, 0
         for start in range(0, n, rows):
             chosen = order[start : start + rows]
-            x = self._backend.gather(images, chosen, chunk[: len(chosen)])
-            y, outputs = self._one_hot(labels[chosen]), self._outputs(len(chosen))
-            for b in range(0, len(chosen), size):
-                batch = slice(b, b + size)
-                loss = self._backward(x[batch], y[batch], outputs[batch])
-                loss = self._backend.step(self._theta, self._gradient, loss, self._decayed, self._l2)
-                if not math.isfinite(loss):
-                    raise self._diverged(f"The loss became {loss} in step {(start + b) // size + 1}")
-                total += loss * min(size, len(chosen) - b)
-            correct += np.count_nonzero(outputs.argmax(axis=1) == labels[chosen])
-        return total / n, int(correct) / n
+            losses, right = self._steps(images, chosen, labels[chosen], chunk[: len(chosen)])
+            if not math.isfinite(losses[-1]):
+                raise self._diverged(f"The loss became {losses[-1]} in step {start // size + len(losses)}")
+            for b, loss in enumerate(losses):
+                total += loss * min(size, len(chosen) - b * size)
+            correct += int(right)
+        return total / n, correct / n
+
+    def _steps(self, images: ndarray, rows: ndarray, labels: ndarray, x: ndarray) -> tuple[list[float], int]:
+        """Train on the given rows (m,), batch by batch, with room for them in x (m, n_0). Returns each batch's loss, up
+        to one that is not finite, and how many examples were classified correctly."""
+        size, losses = self.config["batch_size"], []
+        if self.compiled:
+            parameters = self._theta, self._gradient, self._decayed, self._l2
+            return self._backend.steps(*parameters, self._sizes, size, images, rows, x, labels)
+        x, y, outputs = self._backend.gather(images, rows, x), self._one_hot(labels), self._outputs(len(rows))
+        for start in range(0, len(rows), size):
+            batch = slice(start, start + size)
+            loss = self._backward(x[batch], y[batch], outputs[batch])
+            losses.append(self._backend.step(self._theta, self._gradient, loss, self._decayed, self._l2))
+            if not math.isfinite(losses[-1]):
+                break
+        return losses, np.count_nonzero(outputs.argmax(axis=1) == labels)
 
     def _diverged(self, what: str) -> Diverged:
         rate = self.config["learning_rate"]
@@ -407,13 +423,11 @@ class NeuralNetwork:
         path, state = Path(path), self.__getstate__()
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no folder {path.parent} to save into.")
-        optimizer = state.pop("optimizer")
-        arrays = {f"optimizer.{k}": v for k, v in optimizer.items() if isinstance(v, ndarray)} | {
-            "theta": state.pop("theta")
-        }
+        optimizer, theta = state.pop("optimizer"), state.pop("theta")
+        arrays = {f"optimizer.{k}": v for k, v in optimizer.items() if isinstance(v, ndarray)}
         state["optimizer"] = {k: _plain(v) for k, v in optimizer.items() if not isinstance(v, ndarray)}
         with whole_file(path) as file:
-            np.savez(file, state=json.dumps(state), **arrays)
+            np.savez(file, state=json.dumps(state), theta=theta, **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "NeuralNetwork":
@@ -440,20 +454,6 @@ class NeuralNetwork:
 
 
 # ---- checks of what is given
-
-
-def _closest(name: str, names: Any) -> str:
-    close = nearest(name, names)
-    return f"; did you mean {close!r}?" if close else ""
-
-
-def _choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
-    folded = {k.casefold(): v for k, v in table.items()}
-    try:
-        return folded[name.casefold()]
-    except (KeyError, AttributeError):
-        close = _closest(str(name).casefold(), folded)
-        raise ValueError(f"{key}={name!r}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""How a step is computed: in plain NumPy (`plain`), or by kernels that numba compiles (`compiled`).
+"""How a step is computed: in plain NumPy (`plain`), or by kernels that numba compiles (`compiled`, `kernels`, `blas`).
 
 `nn_core` has the network and its gradients, and asks a backend for all in a step that is no product of matrices. A
 backend is a class such as `Plain`, which has everything; one that derives from it need have only what it does faster.

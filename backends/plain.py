@@ -18,6 +18,7 @@ class Plain:
     """The passes of a step over layers and parameters, for one activation, loss and optimizer."""
 
     name: ClassVar[str] = "numpy"
+    whole: bool = False  # whether it has `steps`, which does whole steps: see `compiled.py`
 
     def __init__(self, activation: Activation, loss: Loss, optimizer: Optimizer):
         self.activation, self.optimizer = activation, optimizer

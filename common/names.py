@@ -4,7 +4,8 @@ import difflib
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 ALIKE = 0.75  # share of letters that two names have in common, in order; a hint that is wrong is worse than none
 
@@ -16,6 +17,22 @@ DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that is most like `name`; None if none is much like it."""
     return next(iter(difflib.get_close_matches(str(name), list(known), 1, ALIKE)), None)
+
+
+def hint(name: object, known: Iterable[str]) -> str:
+    """`; did you mean 'adam'?`, to end a clause with; empty if no known name is much like it."""
+    close = nearest(name, known)
+    return f"; did you mean {close!r}?" if close else ""
+
+
+def choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
+    """What the table has under a name, whatever its case. Raises ValueError, in a sentence, if it has nothing."""
+    folded = {k.casefold(): v for k, v in table.items()}
+    try:
+        return folded[name.casefold()]
+    except (KeyError, AttributeError):
+        close = hint(str(name).casefold(), folded)
+        raise ValueError(f"{key}={name!r}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
 
 
 def first_unknown(names: Iterable[object], known: Collection[str], what: str) -> str | None:

@@ -92,9 +92,10 @@ def test_what_is_imported_is_declared():
     owners = {
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
+    with_numba = tree.found("backends/compiled.py") + tree.found("backends/kernels.py")
     for sources, declared in (
-        ([path for path in [*tree.modules(), *NOTEBOOKS] if path.stem != "compiled"], users),
-        (tree.found("backends/compiled.py"), users | optional),
+        ([path for path in [*tree.modules(), *NOTEBOOKS] if path not in with_numba], users),
+        (with_numba, users | optional),
         (tree.found("tests/**/*.py"), developers),
         (tree.found("benchmarks/**/*.py"), peers),
     ):

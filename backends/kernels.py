@@ -1,0 +1,436 @@
+"""All that numba compiles: the passes of a step over layers and parameters, and the whole step, in float32.
+
+Each kernel does in one pass over memory what NumPy does in several. What it computes is written to be read in
+`activations.py`, `losses.py`, `optimizers.py`, `plain.py` and `nn_core.py`; here is what the usual configurations use.
+
+It is one file, since numba looks at the date of a kernel's own file to see whether what it has on disk is of today.
+"""
+
+import math
+import sys
+from contextlib import suppress
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core.caching import FunctionCache
+from numba.extending import intrinsic, register_jitable
+
+from backends.blas import AS_IT_IS, COLUMN_MAJOR, ROW_MAJOR, TRANSPOSED
+from common.words import first_line
+
+F = np.float32
+# Sums may be reordered and products fused with sums, as vector instructions want; NaN and infinity stay what they are.
+OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
+
+# Inlined, so that a kernel is one function. One that it called would be linked in one form where the kernel was just
+# compiled, and in another, rounded differently, where it was read from disk.
+inlined = register_jitable(**OPTIONS, forceinline=True)
+
+
+class Kept(FunctionCache):
+    """numba's cache on disk. One that is torn, full or out of reach costs time, and a line, and no more."""
+
+    def load_overload(self, sig, target_context):
+        try:
+            found = super().load_overload(sig, target_context)
+        except Exception as error:  # of reading pickles that are torn, anything
+            self._say(f"what numba kept of it cannot be read ({first_line(error)})")
+            found = None
+        if found is None and self._py_func.__name__ == "steps":
+            self._say("compiling it, which takes some seconds, the first time only")
+        return found
+
+    def save_overload(self, sig, data):
+        try:
+            try:
+                super().save_overload(sig, data)
+            except Exception:  # its index may be what is torn
+                self.flush()
+                super().save_overload(sig, data)
+        except Exception as error:
+            self._say(f"it cannot be kept for the next time ({first_line(error)})")
+
+    def _say(self, what):
+        print(f"numba, {self._py_func.__name__}: {what}.", file=sys.stderr)
+
+
+def compiled(function):
+    """The function, compiled when it is first called and kept on disk, if there is a folder for it."""
+    kernel = njit(function, **OPTIONS)
+    with suppress(RuntimeError):
+        kernel._cache = Kept(function)
+    return kernel
+
+
+# ---- activations: value(a) and slope(h), and the passes over a layer that are made of them
+
+
+@inlined
+def _power(x):
+    """s and t such that e^x = s (1 + t): s = 2^k, k whole, and 1 + t = e^r by Taylor's polynomial, |r| ≤ ½ log 2."""
+    x = F(-87) if x < F(-87) else x  # comparisons that let NaN pass
+    x = F(88) if x > F(88) else x
+    k = np.floor(x * F(1.4426950408889634) + F(0.5))
+    r = x - k * F(0.693359375) + k * F(2.12194440e-4)  # log 2 in two parts: k times the first is exact
+    t = F(1 / 720)
+    for c in (F(1 / 120), F(1 / 24), F(1 / 6), F(1 / 2), F(1)):
+        t = t * r + c
+    return np.int32((np.int32(k) + np.int32(127)) << np.int32(23)).view(F), t * r
+
+
+@inlined
+def _exp(x):
+    s, t = _power(x)
+    return s + s * t
+
+
+@inlined
+def _tanh(a):
+    s, t = _power(F(2) * a)
+    u = (s - F(1)) + s * t  # e^2a - 1, to the last digits near zero too
+    return u / (u + F(2))
+
+
+@inlined
+def _tanh_slope(h):
+    return F(1) - h * h
+
+
+@inlined
+def _sigmoid(a):
+    return F(1) / (F(1) + _exp(-a))
+
+
+@inlined
+def _sigmoid_slope(h):
+    return h * (F(1) - h)
+
+
+@inlined
+def _relu(a):
+    return F(0) if a < F(0) else a
+
+
+@inlined
+def _relu_slope(h):
+    return F(1) if h > F(0) else F(0)
+
+
+TANH, SIGMOID, RELU = range(3)
+
+
+@inlined
+def _pass_values(value, a, b):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] = value(a[i, j] + b[j])
+
+
+@inlined
+def _pass_slopes(slope, delta, h, db):
+    db[:] = F(0)
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            d = delta[i, j] * slope(h[i, j])
+            delta[i, j] = d
+            db[j] += d
+
+
+@inlined
+def _activate(activation, a, b):
+    if activation == TANH:
+        _pass_values(_tanh, a, b)
+    elif activation == SIGMOID:
+        _pass_values(_sigmoid, a, b)
+    else:
+        _pass_values(_relu, a, b)
+
+
+@inlined
+def _differentiate(activation, delta, h, db):
+    if activation == TANH:
+        _pass_slopes(_tanh_slope, delta, h, db)
+    elif activation == SIGMOID:
+        _pass_slopes(_sigmoid_slope, delta, h, db)
+    else:
+        _pass_slopes(_relu_slope, delta, h, db)
+
+
+# ---- images and loss
+
+
+@inlined
+def _gather(images, rows, x):
+    for i in range(x.shape[0]):
+        row = images[rows[i]]
+        for j in range(x.shape[1]):
+            x[i, j] = F(1 / 255) * F(row[j])
+
+
+@inlined
+def _cross_entropy(a, y, delta):
+    loss, share = 0.0, F(1) / F(len(a))
+    for i in range(a.shape[0]):
+        top, total, product = a[i, 0], F(0), F(0)
+        for j in range(1, a.shape[1]):
+            top = a[i, j] if a[i, j] > top else top
+        for j in range(a.shape[1]):
+            e = _exp(a[i, j] - top)
+            total += e
+            product += y[i, j] * (a[i, j] - top)
+            delta[i, j] = e
+        loss += math.log(total) - product
+        for j in range(a.shape[1]):
+            delta[i, j] = share * (delta[i, j] / total - y[i, j])
+    return loss / len(a)
+
+
+# ---- optimizers: loops over θ, its gradient g and what the rule remembers. First `decay` times θ joins g.
+
+
+@inlined
+def _sgd(theta, gradient, u, v, decay, settings):
+    total, rate = F(0), F(settings[0])
+    for i in range(len(theta)):
+        w = theta[i]
+        g = gradient[i] + decay * w
+        total += decay * w * w
+        gradient[i] = g
+        theta[i] = w - rate * g
+    return total
+
+
+@inlined
+def _momentum(theta, gradient, u, v, decay, settings):
+    total, momentum, rate, rate_now = F(0), F(settings[0]), F(settings[1]), F(settings[2])
+    for i in range(len(theta)):
+        w = theta[i]
+        g = gradient[i] + decay * w
+        total += decay * w * w
+        gradient[i] = g
+        u[i] = momentum * u[i] + g
+        theta[i] = w - (rate * u[i] + rate_now * g)
+    return total
+
+
+@inlined
+def _rmsprop(theta, gradient, u, v, decay, settings):
+    total, beta, rest, rate, epsilon = F(0), F(settings[0]), F(1 - settings[0]), F(settings[1]), F(settings[2])
+    for i in range(len(theta)):
+        w = theta[i]
+        g = gradient[i] + decay * w
+        total += decay * w * w
+        gradient[i] = g
+        v[i] = beta * v[i] + rest * g * g
+        theta[i] = w - rate * g / (math.sqrt(v[i]) + epsilon)
+    return total
+
+
+@inlined
+def _adam(theta, gradient, u, v, decay, settings):
+    total, beta1, beta2 = F(0), F(settings[0]), F(settings[1])
+    rate, rate_now, epsilon = F(settings[2]), F(settings[3]), F(settings[4])
+    for i in range(len(theta)):
+        w = theta[i]
+        g = gradient[i] + decay * w
+        total += decay * w * w
+        gradient[i] = g
+        u[i] = beta1 * u[i] + g
+        v[i] = beta2 * v[i] + g * g
+        theta[i] = w - (rate * u[i] + rate_now * g) / (math.sqrt(v[i]) + epsilon)
+    return total
+
+
+DESCENT, MOMENTUM, RMSPROP, MOMENTS = range(4)
+
+
+@inlined
+def _pass(rule, theta, gradient, u, v, weights, decay, settings):
+    total = rule(theta[:weights], gradient[:weights], u[:weights], v[:weights], F(decay), settings)
+    rule(theta[weights:], gradient[weights:], u[weights:], v[weights:], F(0), settings)
+    return total
+
+
+@inlined
+def _update(rule, theta, gradient, u, v, weights, decay, settings):
+    if rule == DESCENT:
+        return _pass(_sgd, theta, gradient, u, v, weights, decay, settings)
+    if rule == MOMENTUM:
+        return _pass(_momentum, theta, gradient, u, v, weights, decay, settings)
+    if rule == RMSPROP:
+        return _pass(_rmsprop, theta, gradient, u, v, weights, decay, settings)
+    return _pass(_adam, theta, gradient, u, v, weights, decay, settings)
+
+
+# ---- products of matrices, by NumPy's BLAS
+
+
+@intrinsic
+def _call(typingctx, address, arguments):
+    """Call the C function at an address, which returns nothing, with a tuple of arguments."""
+
+    def generate(context, builder, signature, values):
+        unpacked = [builder.extract_value(values[1], i) for i in range(len(arguments))]
+        kind = ir.FunctionType(ir.VoidType(), [value.type for value in unpacked]).as_pointer()
+        builder.call(builder.inttoptr(values[0], kind), unpacked)
+        return context.get_dummy_value()
+
+    return types.void(address, arguments), generate
+
+
+@inlined
+def _multiply(blas, a, a_turned, b, b_turned, c):
+    """c = a b, of either the transpose where it is turned: as `ndarray.dot` has it done, so to the same bits."""
+    if len(c) == 1 and not a_turned:
+        return _combine(blas, a, b, b_turned, c)
+    ta, tb = np.int32(TRANSPOSED if a_turned else AS_IT_IS), np.int32(TRANSPOSED if b_turned else AS_IT_IS)
+    m, n, inner = c.shape[0], c.shape[1], a.shape[0] if a_turned else a.shape[1]
+    (pa, la), (pb, lb), (pc, lc) = _place(a), _place(b), _place(c)
+    _call(blas[0], (np.int32(ROW_MAJOR), ta, tb, m, n, inner, F(1), pa, la, pb, lb, F(0), pc, lc))
+
+
+@inlined
+def _combine(blas, x, b, turned, y):
+    """y = x b for a vector x: the sum of the rows of b, x times each; or of its columns, where it is turned."""
+    rows, columns = (b.shape[1], b.shape[0]) if turned else b.shape
+    order, pb = np.int32(COLUMN_MAJOR if turned else ROW_MAJOR), b.ctypes.data
+    px, py, one = x.ctypes.data, y.ctypes.data, 1
+    _call(blas[1], (order, np.int32(TRANSPOSED), rows, columns, F(1), pb, b.shape[1], px, one, F(0), py, one))
+
+
+@inlined
+def _place(matrix):
+    """Where it lies, and how long its rows are."""
+    return matrix.ctypes.data, matrix.shape[1]
+
+
+# ---- what is called from Python
+
+
+@compiled
+def gather(images, rows, x):  # (n, n_0), (B,), (B, n_0)
+    _gather(images, rows, x)
+
+
+@compiled
+def activate(activation, a, b):  # (B, n), (n,)
+    _activate(activation, a, b)
+
+
+@compiled
+def differentiate(activation, delta, h, db):  # (B, n), (B, n), (n,)
+    _differentiate(activation, delta, h, db)
+
+
+@compiled
+def cross_entropy(a, y, delta):  # all (B, classes)
+    return _cross_entropy(a, y, delta)
+
+
+@compiled
+def update(rule, theta, gradient, u, v, weights, decay, settings):  # four of (n,), and how many weights come first
+    return _update(rule, theta, gradient, u, v, weights, decay, settings)  # decay Σ W²
+
+
+# ---- whole steps
+
+
+@inlined
+def _matrix(vector, start, rows, columns):
+    return vector[start : start + rows * columns].reshape(rows, columns)
+
+
+@inlined
+def _layer(vector, sizes, k):
+    """W_kᵀ (n_(k-1), n_k) and b_k (n_k,), views into θ, or those into its gradient."""
+    W, b = 0, len(vector)
+    for j in range(1, k):
+        W += sizes[j - 1] * sizes[j]
+    for j in range(k, len(sizes)):
+        b -= sizes[j]
+    return _matrix(vector, W, sizes[k - 1], sizes[k]), vector[b : b + sizes[k]]
+
+
+@inlined
+def _forward(blas, activation, theta, sizes, x, h):
+    """Fill h with h_1 ... h_(L-1) and a_L of a batch, one after another. Returns a_L (B, n_L)."""
+    below, start = x, 0
+    for k in range(1, len(sizes)):
+        W, b = _layer(theta, sizes, k)
+        a = _matrix(h, start, len(x), sizes[k])
+        _multiply(blas, below, False, W, False, a)
+        if k < len(sizes) - 1:
+            _activate(activation, a, b)
+        else:
+            _add(a, b)
+        below, start = a, start + a.size
+    return below
+
+
+@inlined
+def _add(a, b):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            a[i, j] += b[j]
+
+
+@inlined
+def _backward(blas, activation, theta, gradient, sizes, x, h, delta, room):
+    """Fill the gradient, from the loss's by a_L, in delta. `room` is for the others, two of them at a time."""
+    top, end = len(sizes) - 1, h.size - delta.size
+    _combine(blas, np.ones(len(delta), F), delta, False, _layer(gradient, sizes, top)[1])
+    for k in range(top, 0, -1):
+        end -= len(x) * sizes[k - 1]
+        below = x if k == 1 else _matrix(h, end, len(x), sizes[k - 1])
+        _multiply(blas, below, True, delta, False, _layer(gradient, sizes, k)[0])
+        if k > 1:
+            above, delta = delta, _matrix(room, k % 2 * (len(room) // 2), len(x), sizes[k - 1])
+            _multiply(blas, above, False, _layer(theta, sizes, k)[0], True, delta)
+            _differentiate(activation, delta, below, _layer(gradient, sizes, k - 1)[1])
+
+
+@inlined
+def _count_correct(a, labels):
+    count = 0
+    for i in range(len(a)):
+        best = 0
+        for j in range(1, a.shape[1]):
+            best = j if a[i, j] > a[i, best] else best
+        count += best == labels[i]
+    return count
+
+
+@compiled
+def steps(blas, activation, rule, sizes, size, images, rows, x, labels, vectors, weights, decay, settings, losses):
+    """Steps of training, one for each of `losses`, as `nn_core.py` has them in words.
+
+    sizes (L + 1,) of layers; size of a batch; images (n, n_0) as bytes, of which the `rows` (m,) are used, or none, and
+    x (m, n_0) has them; labels (m,); vectors: θ, its gradient, u and v, (n,) each; settings: a row for each step.
+
+    Leaves in `losses` that of each batch. Returns how many steps were done, the last of which may have led to a loss
+    that is not finite, and how many examples were classified correctly.
+    """
+    theta, gradient, u, v = vectors
+    classes, correct = sizes[-1], 0
+    batch = np.empty((size if len(images) else 0, sizes[0]), F)
+    h, room = np.empty(size * sizes[1:].sum(), F), np.empty(2 * size * sizes[1:].max(), F)
+    for step in range(len(losses)):
+        chosen = slice(step * size, min((step + 1) * size, len(labels)))
+        truth = labels[chosen]
+        n = len(truth)
+        y = np.zeros((n, classes), F)
+        for i in range(n):
+            y[i, truth[i]] = F(1)
+        below = batch[:n] if len(images) else x[chosen]
+        if len(images):
+            _gather(images, rows[chosen], below)
+        a = _forward(blas, activation, theta, sizes, below, h)
+        delta = np.empty_like(a)
+        loss = _cross_entropy(a, y, delta)
+        _backward(blas, activation, theta, gradient, sizes, below, h[: n * sizes[1:].sum()], delta, room)
+        losses[step] = loss + 0.5 * _update(rule, theta, gradient, u, v, weights, decay, settings[step])
+        correct += _count_correct(a, truth)
+        if not math.isfinite(losses[step]):
+            return step + 1, correct
+    return len(losses), correct
