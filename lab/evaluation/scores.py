@@ -1,9 +1,11 @@
 """What an evaluation reports: intervals, what two models disagree on, the confusion of classes, calibration."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy import ndarray
 from scipy import stats
 from sklearn import metrics
@@ -105,3 +107,27 @@ def calibration(probabilities: ndarray, labels: ndarray, bins: int = 15) -> Cali
     counts, sure, correct = (np.bincount(which, weights, minlength=bins) for weights in (None, confidence, right))
     filled = np.maximum(counts, 1)
     return Calibration(sure / filled, correct / filled, counts, float(np.abs(sure - correct).sum() / len(labels)))
+
+
+# --- Sweeps: a table has a row a run, a column a parameter, and the metric, missing where a run failed ---
+
+
+def correlations(table: pd.DataFrame, parameters: Sequence[str], metric: str) -> pd.Series:
+    """Spearman's rank correlation of each parameter with the metric, from the most positive down.
+
+    A parameter that is no number counts as one indicator a value, a run without the metric as the worst of those that
+    are maximized.
+    """
+    features = {}
+    for name in parameters:
+        column = table[name]
+        numeric = column.dtype.kind in "iuf"
+        features |= {name: column} if numeric else {f"{name} = {value}": column == value for value in column.unique()}
+    ranks = table[metric].rank(na_option="top")
+    found = {name: ranks.corr(column.rank()) for name, column in features.items() if column.nunique() > 1}
+    return pd.Series(found, dtype=float).sort_values(ascending=False, kind="stable")
+
+
+def chance(runs: int) -> float:
+    """How large a rank correlation of so many unrelated runs is, in 95 of 100 cases at most: 1.96 standard errors."""
+    return min(1.96 / math.sqrt(max(runs - 1, 1)), 1.0)

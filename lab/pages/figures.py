@@ -23,11 +23,13 @@ from IPython.display import DisplayHandle, Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
 from lab.pages.coordinates import METRIC, Scale, binned, coordinates
+from lab.pages.typography import typeset
 
 COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow, which is too pale for lines on white
     "#0072B2",  # blue
@@ -72,6 +74,8 @@ def png(fig: Figure) -> bytes:
     It has the 256 colours that fit it best: to the eye the same, in less than half the bytes.
     """
     full, small = io.BytesIO(), io.BytesIO()
+    for text in fig.findobj(lambda part: isinstance(part, Text) and "$" not in part.get_text()):
+        text.set_text(typeset(text.get_text()))
     fig.savefig(full, format="png", dpi=2 * 96, bbox_inches="tight")
     plt.close(fig)
     with Pictures.open(full) as picture:
@@ -173,12 +177,13 @@ def _name_groups(ax: Axes, points: np.ndarray, labels: np.ndarray, names: Sequen
 def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss") -> Axes:
     """Training and, where recorded, validation `metric` ("loss" or "accuracy"); `history` has one record an epoch."""
     scale, unit = (100, "%") if metric == "accuracy" else (1, "mean over the images")
-    for key, label, look in ((metric, "training", "o-"), (f"validation{metric}", "validation", "s--")):
-        records = [record for record in history if key in record]
-        if records or key == metric:
-            epochs, values = [record["epoch"] for record in records], [scale * record[key] for record in records]
-            ax.plot(epochs, values, look, markersize=4, label=label)
-    ax.legend(loc="lower right" if metric == "accuracy" else "upper right")
+    named = pd.DataFrame(history, columns=["epoch", metric, f"validation{metric}"]).set_axis(
+        ["epoch", "training", "validation"], axis="columns"
+    )
+    shown = scale * named.set_index("epoch").dropna(axis="columns", how="all")
+    if len(shown.columns):
+        sns.lineplot(shown, markers=["o", "s"][: len(shown.columns)], ax=ax)
+        sns.move_legend(ax, "lower right" if metric == "accuracy" else "upper right")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(title=f"Training and validation {metric}", xlabel="epoch", ylabel=f"{metric} ({unit})")
     return ax
@@ -310,30 +315,8 @@ def importance(ax: Axes, shares: pd.DataFrame) -> Axes:
     return ax
 
 
-def correlations(table: pd.DataFrame, parameters: Sequence[str], metric: str = METRIC) -> pd.Series:
-    """Spearman's rank correlation of each parameter with the metric, from the most positive down.
-
-    A parameter that is no number counts as one indicator a value, a run without the metric as the worst of those that
-    are maximized.
-    """
-    features = {}
-    for name in parameters:
-        column = table[name]
-        numeric = column.dtype.kind in "iuf"
-        features |= {name: column} if numeric else {f"{name} = {value}": column == value for value in column.unique()}
-    ranks = table[metric].rank(na_option="top")
-    found = {name: ranks.corr(column.rank()) for name, column in features.items() if column.nunique() > 1}
-    return pd.Series(found, dtype=float).sort_values(ascending=False, kind="stable")
-
-
-def chance(runs: int) -> float:
-    """How large a rank correlation of so many unrelated runs is, in 95 of 100 cases at most: 1.96 standard errors."""
-    return min(1.96 / math.sqrt(max(runs - 1, 1)), 1.0)
-
-
-def correlation(ax: Axes, found: pd.Series, runs: int) -> Axes:
-    """Rank correlations with the metric; those that chance does not explain at the usual level are in colour."""
-    limit = chance(runs)
+def correlation(ax: Axes, found: pd.Series, limit: float) -> Axes:
+    """Rank correlations with the metric; those beyond the `limit` of what chance explains are in colour."""
     colours = [COLOURS[0] if abs(value) > limit else "0.75" for value in found]
     sns.barplot(x=found.to_numpy(), y=found.index, hue=found.index, palette=colours, saturation=1, width=0.7, ax=ax)
     ax.axvspan(-limit, limit, color="0.93", zorder=0)
@@ -445,18 +428,20 @@ def disagreements(ax: Axes, rights: Mapping[str, ArrayLike], names: Sequence[str
     Classes come in the order of the difference, those in which the second model gains most on top.
     """
     (first, left), (second, right) = ((model, np.asarray(counts, dtype=float)) for model, counts in rights.items())
-    order = np.argsort(right - left, kind="stable")
+    order = [names[k] for k in np.argsort(left - right, kind="stable")]
     for model, counts, colour, hatch in ((first, -left, COLOURS[1], "//"), (second, right, COLOURS[0], "")):
-        look = {"color": colour, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
-        found = ax.barh([names[k] for k in order], counts[order], height=0.7, label=f"only {model} is right", **look)
-        ax.bar_label(found, [f"{abs(count):,.0f}" for count in counts[order]], padding=3, fontsize="small")
+        look = {"color": colour, "saturation": 1, "hatch": hatch, "edgecolor": "white", "linewidth": 0, "width": 0.7}
+        sns.barplot(x=counts, y=list(names), order=order, label=f"only {model} is right", ax=ax, **look)
+        ax.bar_label(
+            ax.containers[-1], fmt=lambda count: f"{abs(count):,.0f}" if count else "", padding=3, fontsize="small"
+        )
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.margins(x=0.1)
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_formatter(lambda count, _: f"{abs(count):,.0f}")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    ax.set(title="What only one of the two gets right", xlabel="number of images")
+    sns.move_legend(ax, "upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    ax.set(title="What only one of the two gets right", xlabel="number of images", ylabel="")
     return ax
 
 
@@ -480,17 +465,16 @@ def speeds(ax: Axes, table: pd.DataFrame, ours: Sequence[str]) -> Axes:
 
 def breakdown(ax: Axes, steps: Mapping[str, Mapping[str, float]]) -> Axes:
     """A bar for each name, of the microseconds that each part of a step takes, one after the other."""
-    left = np.zeros(len(steps))
-    parts = dict.fromkeys(part for step in steps.values() for part in step)
-    for part, colour in zip(parts, COLOURS, strict=False):
-        lengths = np.array([step.get(part, 0.0) for step in steps.values()])
-        ax.barh(list(steps), lengths, left=left, height=0.7, color=colour, edgecolor="white", label=part)
-        left += lengths
-    ax.invert_yaxis()
+    rows = [(name, part, lasts) for name, parts in steps.items() for part, lasts in parts.items()]
+    long = pd.DataFrame(rows, columns=["step", "part", "time"])
+    look = {"multiple": "stack", "shrink": 0.7, "alpha": 1, "edgecolor": "white", "linewidth": 1}
+    parts = list(dict.fromkeys(long["part"]))[::-1]  # what is stacked last begins at zero
+    colours = dict(zip(parts[::-1], COLOURS, strict=False))
+    sns.histplot(long, y="step", weights="time", hue="part", hue_order=parts, palette=colours, ax=ax, **look)
     ax.grid(False, axis="y")
     ax.tick_params(axis="y", length=0)
-    ax.set(title="Where the time of a step goes", xlabel="µs a step")
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3)
+    ax.set(title="Where the time of a step goes", xlabel="µs a step", ylabel="")
+    sns.move_legend(ax, "upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, title=None, reverse=True)
     return ax
 
 

@@ -4,7 +4,9 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import spearmanr
 
 from lab.evaluation import scores
 
@@ -102,3 +104,16 @@ def test_certainty_has_a_bin():
     found = scores.calibration(np.array([[1.0, 0.0]]), np.array([0]))
     assert found.counts[-1] == 1
     assert found.ece == 0
+
+
+def test_correlations_have_sign_and_size_and_leave_out_constants():
+    table = pd.DataFrame({"layers": [1, 2, 3, 9], "weight_decay": [0.5, 0.1, 0.01, 0], "loss": list("aabb"), "seed": 0})
+    found = scores.correlations(table.assign(metric=[np.nan, 0.7, 0.8, 0.81]), list(table), "metric")
+    assert found.index.tolist() == ["layers", "loss = b", "loss = a", "weight_decay"]
+    assert found.tolist() == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
+
+
+def test_unrelated_runs_stay_within_chance_nineteen_times_in_twenty():
+    rng = np.random.default_rng(0)
+    drawn = [spearmanr(*rng.normal(size=(2, 24))).statistic for _ in range(2000)]
+    assert 0.93 < np.mean(np.abs(drawn) < scores.chance(24)) < 0.97

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from scipy.stats import spearmanr
 
 from lab.pages import figures
 
@@ -57,7 +56,7 @@ CASES = {
     figures.best_so_far: (TABLE,),
     figures.parallel_coordinates: (TABLE, PARAMETERS),
     figures.importance: (SHARES,),
-    figures.correlation: (pd.Series({"layers": 0.7, "optimizer = sgd": -0.3}), 24),
+    figures.correlation: (pd.Series({"layers": 0.7, "optimizer = sgd": -0.3}), 0.41),
     figures.confusion_matrix: ([[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES),
     figures.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
     figures.speeds: (SPEEDS, ["ours"]),
@@ -131,15 +130,17 @@ def test_scatter_has_every_point_and_names_each_class_twice(ax):
 
 def test_curves_are_in_per_cent_for_accuracy(ax):
     figures.curves(ax, HISTORY, "accuracy")
-    training, validation = ax.get_lines()
+    training, validation = [line for line in ax.get_lines() if len(line.get_ydata())]  # the rest is the legend's
     assert np.allclose(training.get_ydata(), [60, 80])
     assert np.allclose(validation.get_ydata(), [70, 65])
     assert "%" in ax.get_ylabel()
 
 
-@pytest.mark.parametrize("history", [[], [{"epoch": 1, "loss": 0.9, "accuracy": 0.6}]])
-def test_curves_without_validation_or_any_epoch(ax, history):
-    figures.curves(ax, history)
+def test_curves_without_validation_or_any_epoch(ax):
+    figures.curves(ax, [])
+    assert not ax.get_lines()
+    assert ax.get_xlabel() == "epoch"
+    figures.curves(ax, [{"epoch": 1, "loss": 0.9, "accuracy": 0.6}])
     assert legend(ax) == ["training"]
 
 
@@ -233,23 +234,10 @@ def test_importance_puts_the_largest_first_and_whiskers_end_at_nought(ax):
     assert ax.get_xlim()[0] == 0
 
 
-def test_correlations_have_sign_and_size_and_leave_out_constants():
-    table = pd.DataFrame({"layers": [1, 2, 3, 9], "weight_decay": [0.5, 0.1, 0.01, 0], "loss": list("aabb"), "seed": 0})
-    found = figures.correlations(table.assign(validationaccuracy=[np.nan, 0.7, 0.8, 0.81]), list(table))
-    assert found.index.tolist() == ["layers", "loss = b", "loss = a", "weight_decay"]
-    assert found.tolist() == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
-
-
 def test_what_chance_explains_is_grey(ax):
-    figures.correlation(ax, pd.Series({"a": 0.5, "b": 0.3, "c": -0.45}), 24)
+    figures.correlation(ax, pd.Series({"a": 0.5, "b": 0.3, "c": -0.45}), 0.41)
     grey = [bar.get_facecolor()[0] == bar.get_facecolor()[2] for bar in ax.patches[:3]]
-    assert grey == [False, True, False]  # 1.96 / √23 is 0.41
-
-
-def test_unrelated_runs_stay_within_chance_nineteen_times_in_twenty():
-    rng = np.random.default_rng(0)
-    drawn = [spearmanr(*rng.normal(size=(2, 24))).statistic for _ in range(2000)]
-    assert 0.93 < np.mean(np.abs(drawn) < figures.chance(24)) < 0.97
+    assert grey == [False, True, False]
 
 
 def test_effects_have_a_panel_a_parameter_with_values_in_their_order(ax):
@@ -295,10 +283,10 @@ def test_accuracies_show_every_seed_and_the_mean(ax):
 
 def test_disagreements_point_to_the_model_that_is_right(ax):
     figures.disagreements(ax, *CASES[figures.disagreements])
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["T-shirt/top", "Trouser", "Pullover"]  # upwards
-    assert [bar.get_width() for bar in ax.patches] == [-30, 0, -5, 10, 2, 20]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Pullover", "Trouser", "T-shirt/top"]
+    assert [[bar.get_width() for bar in bars] for bars in ax.containers] == [[-5, 0, -30], [20, 2, 10]]
     assert legend(ax) == ["only headline is right", "only chosen is right"]
-    assert texts(ax) == ["30", "0", "5", "10", "2", "20"]
+    assert texts(ax) == ["5", "", "30", "20", "2", "10"]
 
 
 def test_speeds_have_their_ranges_and_say_their_medians(ax):
