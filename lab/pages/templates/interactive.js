@@ -441,7 +441,7 @@
     all.addEventListener("click", () => { range = whole; draw(); });
     list();
     draw();
-    read(xs.length - 1);
+    read(Math.max(0, xs.findLastIndex((_, k) => panels.some(({ values }) => seen().some((one) => values[one][k] !== null)))));
     new ResizeObserver(draw).observe(stage);
   }
 
