@@ -19,7 +19,7 @@ def distribution(ax: Axes, values: ArrayLike, kinds: ArrayLike, kind: str) -> Ax
     order = sorted(table[kind].unique(), key=float) if _numeric(table[kind]) else sorted(table[kind].unique())
     look = {"multiple": "stack", "bins": np.arange(0, 101, 2), "hue_order": order, "palette": COLOURS[: len(order)]}
     sns.histplot(table, x="accuracy", hue=kind, alpha=0.9, linewidth=0.3, ax=ax, **look)
-    sns.move_legend(ax, "upper left")
+    sns.move_legend(ax, "upper center")
     ax.set(title="How good it gets", xlabel="validation accuracy (%)", ylabel="configurations", xlim=(0, 100))
     return ax
 
@@ -36,6 +36,7 @@ def shares(ax: Axes, matrix: pd.DataFrame) -> Axes:
     sns.heatmap(percent, mask=hidden, annot=texts, fmt="", annot_kws={"fontsize": 8}, linewidths=0.5, ax=ax, **look)
     ax.set_xticks(ax.get_xticks(), [name.get_text() for name in ax.get_xticklabels()], rotation=40, ha="right")
     ax.set(title="What decides: alone on the diagonal, in pairs below it", xlabel="", ylabel="")
+    ax.grid(False)
     ax.tick_params(length=0)
     return ax
 
@@ -77,5 +78,6 @@ def confirmations(ax: Axes, table: pd.DataFrame) -> Axes:
     look = {"cmap": "Blues", "vmin": 0, "vmax": 100, "cbar_kws": {"label": "searches (%)"}}
     sns.heatmap(percent, annot=True, fmt=".0f", linewidths=0.5, ax=ax, **look)
     ax.set(title="How often the choice is close", xlabel="seeds of each", ylabel="candidates")
+    ax.grid(False)
     ax.tick_params(length=0)
     return ax

@@ -131,7 +131,8 @@ def compute(path: Path = TABLE, slice_of: int = SLICE, slices: int | None = None
         records = run_configurations([config | {"max_epochs": EPOCHS} for config in configs], NAME, workers)
         table = pd.concat([table, rows(records)] if len(table) else [rows(records)])
         write(table, path)
-        shutil.rmtree(runs_root() / NAME)
+        for record in records:  # and no others, which an interrupted slice of another size may have left
+            shutil.rmtree(runs_root() / NAME / record["name"])
 
 
 def rows(records: Iterable[Record]) -> pd.DataFrame:

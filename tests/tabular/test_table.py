@@ -18,9 +18,11 @@ def runs(tmp_path, monkeypatch):
 
     def train(configs, sweep, workers):
         asked.extend(configs)
-        (tmp_path / sweep / "a run").mkdir(parents=True)
         worth = [config["num_hidden_neurons"] * 6 + config["seed"] for config in configs]
-        return [record(config, epochs(10, k / 6000)) for config, k in zip(configs, worth, strict=True)]
+        records = [record(config, epochs(10, k / 6000)) for config, k in zip(configs, worth, strict=True)]
+        for one in records:
+            (tmp_path / sweep / one["name"]).mkdir(parents=True)
+        return records
 
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
     monkeypatch.setattr(tabular, "run_configurations", train)
@@ -46,13 +48,14 @@ def test_the_space_is_the_grid_without_its_epochs():
 
 
 def test_what_was_interrupted_goes_on_from_the_table(runs, tmp_path):
-    path = tmp_path / "tables" / "every.csv.xz"
+    path, left = tmp_path / "tables" / "every.csv.xz", tmp_path / "every" / "of a larger slice"
+    left.mkdir(parents=True)
     tabular.compute(path, slice_of=3, slices=2)
     tabular.compute(path, slice_of=4, slices=1)
     assert len({json.dumps(config, sort_keys=True) for config in runs}) == len(runs) == 10
     table = pd.read_csv(path)
     assert len(table) == 100
-    assert not (tmp_path / "every").exists()
+    assert list((tmp_path / "every").iterdir()) == [left]
 
 
 def test_a_slice_that_fails_leaves_the_table_as_it_was(runs, tmp_path, monkeypatch):
