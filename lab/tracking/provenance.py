@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lab.tracking.names import REPOSITORY
 
+WRITTEN = ("reports", "README.md", "tables")  # what make writes
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -31,7 +32,8 @@ def commit(repository: Path = REPOSITORY) -> str | None:
         return subprocess.run(command, cwd=repository, capture_output=True, text=True, timeout=10, check=True).stdout
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!reports", ":!README.md")
+        others = [f":!{path}" for path in WRITTEN]
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *others)
         return git("rev-parse", "--short=12", "HEAD").strip() + "+" * bool(changed)
     except (OSError, subprocess.SubprocessError):
         return None

@@ -399,17 +399,17 @@ def test_what_build_writes_does_not_mark_the_commit(root):
         subprocess.run(["git", *name, *words], cwd=root, check=True, capture_output=True)
 
     assert tracking.commit(root) is None
-    files = [root / name for name in ("README.md", "reports/index.html", "core.py")]
-    files[1].parent.mkdir()
+    files = [root / name for name in ("README.md", "reports/index.html", "tables/every.csv.xz", "core.py")]
     for file in files:
+        file.parent.mkdir(exist_ok=True)
         file.write_text("old")
     git("init")
     git("add", ".")
     git("commit", "-m", "All")
-    for file in files[:2]:
+    for file in files[:-1]:
         file.write_text("new")
     assert re.fullmatch("[0-9a-f]{12}", tracking.commit(root))
-    files[2].write_text("new")
+    files[-1].write_text("new")
     assert tracking.commit(root).endswith("+")
 
 
