@@ -101,6 +101,12 @@ class Split(NamedTuple):
     images: np.ndarray  # (n, 784) or (n, 28, 28), uint8 or float32
     labels: np.ndarray  # (n,), uint8, 0 to 9
 
+    def first(self, limit: int | None) -> "Split":
+        """The first `limit` images, or as many as there are; all for None. Raises ValueError for fewer than one."""
+        if limit is not None and (not isinstance(limit, Integral) or limit < 1):
+            raise ValueError(f"limit must be a whole number of images, 1 or more, or None for all, not {limit!r}")
+        return Split(self.images[:limit], self.labels[:limit])
+
 
 @dataclass(frozen=True)
 class FashionMNIST:

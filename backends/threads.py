@@ -9,6 +9,8 @@ from threadpoolctl import ThreadpoolController
 
 LARGE = 2**25  # multiplications in a product of matrices from which a second thread pays: measured on two cores
 
+MOST = 2**10  # threads: more than any BLAS has, and no more than its interface takes
+
 
 @functools.cache
 def _controller() -> ThreadpoolController:
@@ -31,4 +33,4 @@ def limit(threads: int) -> AbstractContextManager:
 
     The number is one for the whole process, so two such blocks must not overlap in two threads of Python.
     """
-    return nullcontext() if threads == allowed() else _controller().limit(limits=threads)
+    return nullcontext() if threads == allowed() else _controller().limit(limits=min(threads, MOST))

@@ -173,4 +173,6 @@ def _strict(value: Any) -> Any:
             return {key: _strict(item) for key, item in value.items()}
         case list() | tuple():
             return [_strict(item) for item in value]
-    return value
+        case str() | int() | None:
+            return value
+    return _strict(value.tolist()) if hasattr(value, "tolist") else value  # NumPy's numbers and arrays

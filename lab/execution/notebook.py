@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import nbformat
 import papermill
 from jupyter_client.kernelspec import KernelSpecManager
+from nbformat.reader import NotJSONError
 
 from common.names import first_unknown
+from common.words import text_of
 from lab.execution import lean  # noqa: F401
 from lab.tracking import HOUSEKEEPING, REPOSITORY, run_name
 
@@ -51,7 +53,8 @@ def read(path: Path) -> nbformat.NotebookNode:
     except FileNotFoundError as error:
         raise NotebookError(f"the notebook {path} does not exist") from error
     except Exception as error:  # what a damaged file raises has no common base
-        raise NotebookError(f"{path} is not a readable notebook: {(str(error).splitlines() or [error])[0]}") from error
+        cause = "it is no JSON" if isinstance(error, NotJSONError) else text_of(error)[:200]  # not what it holds
+        raise NotebookError(f"{path} is not a readable notebook: {cause}") from error
 
 
 def kernel_of(path: Path) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from common.streams import forgive
 from lab.execution.notebook import NotebookError
 from lab.pages.refusals import ReportError
 from lab.pages.results import results
@@ -52,8 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("build", help="render the executed notebooks to reports/")
     commands.add_parser("summary", help="say where the reports are, and the headline numbers")
     options = parser.parse_args(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal without α must not end a run
+    forgive()
     index = ROOT / "reports" / "index.html"
     try:
         if options.command == "run":

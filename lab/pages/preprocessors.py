@@ -71,13 +71,14 @@ class Terminal(Cells):
 
 
 def _overwritten(text: str) -> str:
-    """A text after its backspaces; returns to the start of a line are nbconvert's."""
+    """A text after its backspaces, without bells and the like; returns to the start of a line are nbconvert's."""
     kept: list[str] = []
     for character in text:
-        if character != "\b":
+        if character == "\b":
+            if kept and kept[-1] != "\n":
+                kept.pop()
+        elif character >= " " or character in "\n\t":
             kept.append(character)
-        elif kept and kept[-1] != "\n":
-            kept.pop()
     return "".join(kept)
 
 
@@ -101,7 +102,7 @@ class Forms(Cells):
         possible = PICTURES if INTERACTIVE in shown else FORMS
         form = next((form for form in possible if form in shown), None)
         if form is None and WIDGET not in shown:
-            raise ReportError(f"no page can show an output of {', '.join(output.data)}")
+            raise ReportError(f"no page can show an output of {', '.join(output.data) or 'nothing'}")
         output.data = {name: data for name, data in shown.items() if name in (form, INTERACTIVE)}
 
 

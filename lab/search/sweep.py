@@ -28,6 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from common.files import write_json
 from common.names import file_name
+from common.streams import forgive
 from lab.execution.notebook import TRAINING, Notebook, NotebookError, digest
 from lab.search import stopping
 from lab.search.check import check
@@ -487,8 +488,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = vars(_parser().parse_args(arguments))
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a terminal that lacks a character must not end a sweep
+    forgive()
     place = {"storage": options.pop("storage", None)}
     try:
         match options.pop("command"):

@@ -61,8 +61,10 @@ def _text(value: object) -> str:
     match value:
         case bool() | None:
             return str(value).casefold()
-        case int() | float():
-            return str(int(value)) if float(value).is_integer() else float.__repr__(float(value))
+        case int():
+            return str(value)
+        case float():
+            return str(int(value)) if value.is_integer() else float.__repr__(value)
         case str():
             text = value.casefold()
             return quote(f"'{text}'" if _is_literal(text) else text, safe="")

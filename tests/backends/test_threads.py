@@ -54,6 +54,13 @@ def test_a_limit_holds_within_its_block():
     assert in_use() == before
 
 
+def test_a_limit_beyond_what_blas_takes_is_none():
+    before = threads.allowed()
+    with threads.limit(2**70):
+        assert threads.allowed() >= before
+    assert threads.allowed() == before
+
+
 def test_training_uses_them_and_who_drives_it_does_not(monkeypatch):
     before, seen = in_use(), []
     original = NeuralNetwork._train_epoch

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common import files
@@ -80,6 +81,13 @@ def test_json_is_strict_and_reads_back(tmp_path):
     content = {"a": [1, (2.5, float("nan")), {"b": float("inf")}], "lone surrogate": "\ud800", "c": None}
     write_json(tmp_path / "a.json", content)
     assert read_json(tmp_path / "a.json") == content | {"a": [1, [2.5, None], {"b": None}]}
+
+
+def test_numbers_of_numpy_s_are_written_as_python_s(tmp_path):
+    """As a network has them where numba's kernels are switched off."""
+    content = {"loss": np.float32(0.5), "epoch": np.int64(1), "all": np.array([1.0, np.nan]), "good": np.bool_(True)}
+    write_json(tmp_path / "a.json", content)
+    assert read_json(tmp_path / "a.json") == {"loss": 0.5, "epoch": 1, "all": [1.0, None], "good": True}
 
 
 # --- what a kill leaves behind ---

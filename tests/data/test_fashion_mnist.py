@@ -633,3 +633,21 @@ def test_kept_files_are_mapped_and_neither_decompressed_nor_read_whole(real, mon
     images = load(real).train.images
     assert isinstance(images.base, np.memmap)
     assert not images.flags.writeable
+
+
+# --- fewer images ---
+
+
+def test_first_takes_so_many_or_as_many_as_there_are():
+    few = Split(np.arange(6).reshape(3, 2), np.arange(3))
+    for limit, n in ((None, 3), (1, 1), (np.int64(2), 2), (3, 3), (10**30, 3)):
+        some = few.first(limit)
+        assert some.images.tolist() == few.images.tolist()[:n]
+        assert some.labels.tolist() == few.labels.tolist()[:n]
+
+
+@pytest.mark.parametrize("limit", [0, -5, 1.5, "3", float("nan")])
+def test_first_refuses_what_is_no_number_of_images(limit):
+    """A slice would take nearly all of them for -5."""
+    with pytest.raises(ValueError, match="limit must be a whole number of images, 1 or more, or None for all, not"):
+        Split(np.zeros((3, 2)), np.zeros(3)).first(limit)

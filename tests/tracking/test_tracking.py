@@ -66,6 +66,7 @@ def test_equal_configurations_have_one_name(one, other):
         ({"learning_rate": 0.1}, {"learning_rate": 0.1 + 2**-56}),
         ({"learning_rate": 1e-4}, {"learning_rate": 1e-5}),
         ({"seed": 2**60}, {"seed": 2**60 + 1}),
+        ({"seed": 10**400}, {"seed": 10**400 + 1}),
         ({"activation": "a/b"}, {"activation": "a-b"}),
         ({"beta1": 0.9}, {"beta2": 0.9}),
         ({"limit": 100}, {"limit": None}),

@@ -1,0 +1,50 @@
+"""Nobody needs to listen: what prints goes on, and says so by its exit code where output is lost on a full disk."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+PRINT = """
+import sys
+from common.streams import forgive
+forgive()
+forgive()
+for k in range(100):
+    print("α" * 1000, flush=k % 2)
+    print("β", file=sys.stderr)
+open(sys.argv[1], "w").write("went on")
+"""
+
+
+def go_on(folder, command="{}", **options):
+    """Run it in a shell, with its streams as the command says; whether it went on, and its exit code."""
+    words = f"'{sys.executable}' -c '{PRINT}' {folder / 'done'}"
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    result = subprocess.run(["bash", "-c", command.format(words)], timeout=60, **options)
+    return (folder / "done").exists(), result
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("command", ["{} >&-", "{} 2>&-", "{} >&- 2>&-", "set -o pipefail; {} | head -1"])
+def test_where_nobody_listens_it_goes_on(command, tmp_path):
+    done, result = go_on(tmp_path, command)
+    assert (done, result.returncode) == (True, 0)
+    assert b"Error" not in result.stderr
+
+
+@pytest.mark.kernel
+def test_what_a_terminal_lacks_is_replaced(tmp_path):
+    done, result = go_on(tmp_path, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done
+    assert result.stdout.startswith(b"????")
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="without such a device")
+def test_what_is_lost_on_a_full_disk_is_an_error(tmp_path):
+    done, result = go_on(tmp_path, "{} >/dev/full")
+    assert not done
+    assert result.returncode != 0
+    assert b"No space left on device" in result.stderr
