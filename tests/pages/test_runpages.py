@@ -1,5 +1,7 @@
 """Pages of single runs: what chapter 4 leaves is rendered to reports/runs/, with links that lead out of that folder."""
 
+import shutil
+
 import nbformat
 import numpy as np
 import pytest
@@ -22,17 +24,28 @@ RECORD = {
 }
 
 
-@pytest.fixture
-def runs(tmp_path, monkeypatch):
-    """Two runs, of which only the first has its notebook and weights; pages 04 and 05 beside them."""
-    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
-    kept, bare = tmp_path / "kept", tmp_path / "bare"
-    for folder in (kept, bare, tmp_path / "runs" / "notebooks"):
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Two runs, of which only the first has its notebook and weights, and chapter 4's page beside theirs, built."""
+    root = tmp_path_factory.mktemp("runs")
+    executed = root / "runs" / "notebooks"
+    for folder in (root / "kept", root / "bare", executed):
         folder.mkdir(parents=True)
-    write(kept / "03_train.ipynb", "# One\n\n[04_sweep](04_sweep.ipynb) chose it.", "## Training", code("net.train()"))
-    (kept / "weights.npz").touch()
-    write(tmp_path / "runs" / "notebooks" / "04_sweep.ipynb", "# Sweep", "Text.")
-    return [(RECORD, kept), (RECORD, bare)]
+    told = "# One\n\n[04_sweep](04_sweep.ipynb) chose it."
+    write(root / "kept" / "03_train.ipynb", told, "## Training", code("net.train()"))
+    (root / "kept" / "weights.npz").touch()
+    write(executed / "04_sweep.ipynb", "# Sweep", "Text.")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION_RUNS", str(root / "runs"))
+        addresses = runpages.write([(RECORD, root / "kept"), (RECORD, root / "bare")], judge, ["Coat", "Shirt"])
+        assert addresses == ["runs/01.html", None]
+        site.build(executed, executed, root / "reports")
+        yield root
+
+
+@pytest.fixture
+def page(root):
+    return BeautifulSoup((root / "reports" / "runs" / "01.html").read_text("utf-8"), "html.parser")
 
 
 def judge(record, folder):
@@ -41,11 +54,7 @@ def judge(record, folder):
     return [0, 1, 1], np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.zeros((3, 784), dtype=np.uint8)
 
 
-def test_a_run_has_a_page_with_its_parameters_curves_mistakes_and_notebook(runs, tmp_path):
-    assert runpages.write(runs, judge, ["Coat", "Shirt"]) == ["runs/01.html", None]
-    executed = tmp_path / "runs" / "notebooks"
-    reports = site.build(executed, executed, tmp_path / "reports").parent
-    page = BeautifulSoup((reports / "runs" / "01.html").read_text("utf-8"), "html.parser")
+def test_a_run_has_a_page_with_its_parameters_curves_mistakes_and_notebook(page):
     assert page.h1.get_text() == "Run 1: 70.00\u202f% of the validation images"
     rows = [[cell.get_text() for cell in row.select("td")] for row in page.select("tbody tr")]
     assert rows == [["layers", "2"], ["optimizer", "ADAM"], ["weight_decay", "0"]]
@@ -57,25 +66,22 @@ def test_a_run_has_a_page_with_its_parameters_curves_mistakes_and_notebook(runs,
         assert fact in foot
 
 
-def test_links_of_a_run_s_page_lead_to_files_that_are_there(runs, tmp_path):
-    runpages.write(runs, judge, ["Coat", "Shirt"])
-    executed = tmp_path / "runs" / "notebooks"
-    reports = site.build(executed, executed, tmp_path / "reports").parent
-    page = BeautifulSoup((reports / "runs" / "01.html").read_text("utf-8"), "html.parser")
+def test_links_of_a_run_s_page_lead_to_files_that_are_there(root, page):
     links = {link["href"] for link in page.select("a[href]") if not link["href"].startswith("#")}
     assert links == {"../index.html", "../04_sweep.html", "../../notebooks/03_train.ipynb"}
-    assert all((reports / "runs" / link).exists() for link in links if link.endswith(".html"))
+    assert all((root / "reports" / "runs" / link).exists() for link in links if link.endswith(".html"))
 
 
-def test_pages_of_runs_that_are_no_longer_among_the_best_go(runs, tmp_path):
-    executed = tmp_path / "runs" / "notebooks"
-    runpages.write(runs, judge, ["Coat", "Shirt"])
-    reports = site.build(executed, executed, tmp_path / "reports").parent
-    assert runpages.write(runs[1:], judge, ["Coat", "Shirt"]) == [None]
-    site.build(executed, executed, reports)
+def test_what_is_written_is_a_valid_notebook(root):
+    nbformat.validate(nbformat.read(root / "runs" / "notebooks" / "runs" / "01.ipynb", 4))
+
+
+def test_pages_of_runs_that_are_no_longer_among_the_best_go(root, tmp_path):
+    kept, executed = tmp_path / "runs" / "notebooks", root / "runs" / "notebooks"
+    shutil.copytree(executed, kept)
+    reports = shutil.copytree(root / "reports", tmp_path / "reports")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
+        assert runpages.write([(RECORD, root / "bare")], judge, ["Coat", "Shirt"]) == [None]
+    site.build(kept, kept, reports)
     assert not list(reports.glob("runs/*.html"))
-
-
-def test_what_is_written_is_a_valid_notebook(runs, tmp_path):
-    runpages.write(runs, judge, ["Coat", "Shirt"])
-    nbformat.validate(nbformat.read(tmp_path / "runs" / "notebooks" / "runs" / "01.ipynb", 4))
