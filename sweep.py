@@ -2,7 +2,7 @@
 
 import sys
 
-from lab.search.sweep import main
+from lab.search.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

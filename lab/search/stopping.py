@@ -1,16 +1,13 @@
-"""Early termination of a sweep's runs: W&B's hyperband, which each run asks by itself after every epoch."""
+"""Early termination of a sweep's runs: W&B's hyperband."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-VARIABLE = "FASHION_STOPPING"  # tells a kernel where its sweep keeps what other runs have reported
 GOALS = {"maximize": max, "minimize": min}
 SETTINGS = ("type", "min_iter", "max_iter", "s", "eta", "strict")
 HIGHEST = 100  # bands upwards from min_iter
@@ -102,39 +99,3 @@ def _from(first: int, eta: float) -> list[int]:
         bands.append(int(band))
         band *= eta
     return bands
-
-
-def environment(rule: Hyperband, *, storage: str, study: str, trial: int, metric: str, goal: str) -> dict[str, str]:
-    """The environment variable that lets a kernel ask `watch`; `trial` is a number, and `storage` an address."""
-    place = {"storage": storage, "study": study, "trial": trial, "metric": metric, "goal": goal}
-    return {VARIABLE: json.dumps(asdict(rule) | place)}
-
-
-def watch() -> Callable[[Mapping[str, Any]], bool] | None:
-    """What reports an epoch's record to the sweep and says whether to stop; None outside a sweep that stops early."""
-    if not os.environ.get(VARIABLE):
-        return None
-    import optuna  # here, since most runs do not need it
-
-    place = json.loads(os.environ[VARIABLE])
-    rule = Hyperband(tuple(place["bands"]), place["eta"], place["strict"])
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.RandomSampler()  # none is needed, and this one asks for nothing
-    study = optuna.load_study(study_name=place["study"], storage=place["storage"], sampler=sampler)
-    own = study.get_trials(deepcopy=False)[place["trial"]]
-    trial = optuna.trial.Trial(study, own._trial_id)
-    values: list[float] = []
-
-    def stops(epoch: Mapping[str, Any]) -> bool:
-        values.append(epoch[place["metric"]])
-        trial.report(values[-1], step=len(values))
-        alive = [other for other in study.get_trials(deepcopy=False) if other.state != optuna.trial.TrialState.FAIL]
-        others = [_values(other) for other in alive if other.number != own.number]
-        return rule.stops(values, others, place["goal"])
-
-    return stops
-
-
-def _values(trial: Any) -> list[float]:
-    """What a trial has reported, one value an epoch."""
-    return [value for _, value in sorted(trial.intermediate_values.items())]

@@ -146,11 +146,6 @@ def start(config: Mapping[str, Any], folder: str | Path = "", *, patience: int |
     run = Run(config, folder, patience)
     try:
         run.mirror()
-        if os.environ.get("FASHION_STOPPING"):  # until the driver answers by files
-            from lab.search import stopping
-
-            stops = stopping.watch()
-            run._stops = lambda epoch: stops(run.history[-1])
         yield run
     except FloatingPointError as error:
         print(error, flush=True)

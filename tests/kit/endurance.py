@@ -19,11 +19,11 @@ from collections import Counter
 from pathlib import Path
 
 import nbformat
-import optuna
 import psutil
 from tqdm import tqdm
 
 from lab.search import sweep
+from lab.search.results import trials_of
 from lab.tracking import REPOSITORY, duration
 
 SLEEP = """\
@@ -99,8 +99,7 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
 
 def count(root: Path, journal: Path) -> dict[str, object]:
     """What is on record."""
-    trials = sweep._state("endurance", root, None)[1].get_trials(deepcopy=False)
-    complete = Counter(t.user_attrs["name"] for t in trials if t.state == optuna.trial.TrialState.COMPLETE)
+    complete = Counter(trial.name for trial in trials_of("endurance", root)[1] if trial.has_result)
     torn = 0
     for path in root.rglob("*"):
         if path.suffix in (".json", ".ipynb"):

@@ -3,6 +3,7 @@
 import math
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -10,7 +11,8 @@ import pytest
 
 from common.files import write_json
 from lab.execution.notebook import Notebook
-from lab.search.running import RULES
+from lab.search import executors, sweep
+from lab.search.planning import RULES
 
 PARAMETERS = """\
 max_epochs: int = 2  # passes over the training images
@@ -72,6 +74,27 @@ def write_notebook(path):
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
 
 
+@contextmanager
+def executing(execute):
+    """In the place of papermill and its kernels, for the block; None leaves them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if execute:
+            patch.setattr(executors.Here, "execute", lambda self, *arguments: execute(*arguments))
+        yield
+
+
+def run(*arguments, execute=None, **options):
+    """`sweep.run`, with something else in the place of kernels."""
+    with executing(execute):
+        return sweep.run(*arguments, **options)
+
+
+def run_configurations(*arguments, execute=None, **options):
+    """`sweep.run_configurations`, likewise."""
+    with executing(execute):
+        return sweep.run_configurations(*arguments, **options)
+
+
 class Killed(BaseException):
     """The end of the driver, in tests without kernels."""
 
@@ -82,7 +105,7 @@ class Fake:
     def __init__(self, fail=(), diverge=(), killed_after=math.inf):
         self.ran, self.fail, self.diverge, self.killed_after = [], fail, diverge, killed_after
 
-    def __call__(self, notebook, output, parameters, timeout, environment):
+    def __call__(self, notebook, output, parameters, timeout, hear):
         parameters = dict(parameters)
         folder = Path(parameters.pop("folder"))
         assert parameters.pop("draw") is False

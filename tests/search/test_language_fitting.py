@@ -6,12 +6,12 @@ import nbformat
 import pytest
 
 from lab.execution.notebook import TRAINING, Notebook
-from lab.search import sweep, synonyms
+from lab.search import command, sweep, synonyms
 from lab.search.check import check
 from lab.search.fitting import Fit
 from lab.search.sweepfile import METRICS, SweepError, read
 from nn_core import NeuralNetwork
-from sweep_kit import SPACE, Fake, definition
+from sweep_kit import SPACE, Fake, definition, run
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -178,13 +178,13 @@ def test_what_is_lacking_ends_a_sweep_before_the_first_run_in_one_sentence(noteb
     fake = Fake()
     plan = definition(parameters=SPACE | {"dropout": {"value": 0.1}, "gamma": {"value": 1}})
     with pytest.raises(SweepError, match=r"^'dropout', 'gamma' are no parameters of 03_train\.ipynb$"):
-        sweep.run(plan, 2, notebook=notebook, execute=fake)
+        run(plan, 2, notebook=notebook, execute=fake)
     assert not fake.ran
 
 
 def test_synonyms_are_said_before_the_first_run_and_stand_in_the_record(notebook, capsys):
     plan = definition(parameters={"hidden_layers": {"values": [2, 3]}})
-    sweep.run(plan, 2, notebook=notebook, execute=Fake())
+    run(plan, 2, notebook=notebook, execute=Fake())
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "hidden_layers is taken for layers"
     for record in sweep.records("trial"):
@@ -200,15 +200,15 @@ def test_aliases_run_once_where_the_notebook_knows_the_network(line, ran, notebo
     notebook.write_text(notebook.read_text().replace("import os, sys, time", f"import os, sys, time{line}"))
     fake = Fake()
     plan = definition("grid", {"optimiser": {"values": ["momentum", "MGD", "mgd", "ADAM", "adam"]}})
-    sweep.run(plan, notebook=notebook, execute=fake)
+    run(plan, notebook=notebook, execute=fake)
     assert sorted(parameters["optimizer"].casefold() for parameters in fake.ran) == sorted(ran)
 
 
 def test_the_command_line_checks(capsys):
-    assert sweep.main(["check", str(CASES / "course-03.yaml")]) == 0
-    assert sweep.main(["check", str(CASES / "course-06.yaml")]) == 2
-    assert sweep.main(["check", str(CASES / "course-13.yaml")]) == 1
-    assert sweep.main(["check", "nowhere.yaml"]) == 1
+    assert command.main(["check", str(CASES / "course-03.yaml")]) == 0
+    assert command.main(["check", str(CASES / "course-06.yaml")]) == 2
+    assert command.main(["check", str(CASES / "course-13.yaml")]) == 1
+    assert command.main(["check", "nowhere.yaml"]) == 1
 
 
 def test_a_check_says_what_each_parameter_means(training, tmp_path, capsys):

@@ -93,8 +93,3 @@ def test_what_it_cannot_mean_is_refused_in_one_sentence(entry, sentence):
     with pytest.raises(ValueError, match="early_terminate") as refusal:
         stopping.hyperband(entry)
     assert sentence in str(refusal.value)
-
-
-def test_without_a_sweep_nobody_watches(monkeypatch):
-    monkeypatch.delenv(stopping.VARIABLE, raising=False)
-    assert stopping.watch() is None

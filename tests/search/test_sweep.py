@@ -11,17 +11,27 @@ import time
 from pathlib import Path
 
 import nbformat
-import numpy as np
-import optuna
-import pandas as pd
 import pytest
 
 from common.files import write_json
 from lab import tracking
 from lab.execution.notebook import Notebook, NotebookError
-from lab.search import study, sweep
-from lab.search.running import RULES
-from sweep_kit import SPACE, Fake, Killed, definition, freeze, journal, kernels, wait_for
+from lab.search import command, jobs, sweep
+from lab.search.choosing import Search
+from lab.search.planning import RULES
+from lab.search.results import ranked, result_of, trials_of
+from sweep_kit import (
+    SPACE,
+    Fake,
+    Killed,
+    definition,
+    freeze,
+    journal,
+    kernels,
+    run,
+    run_configurations,
+    wait_for,
+)
 
 pytestmark = pytest.mark.usefixtures("place")
 X = "learning_rate"
@@ -48,7 +58,7 @@ X = "learning_rate"
 def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(parameters, sentence, notebook):
     fake = Fake()
     with pytest.raises(sweep.SweepError) as refusal:
-        sweep.run(definition(parameters=SPACE | parameters), 3, notebook=notebook, execute=fake)
+        run(definition(parameters=SPACE | parameters), 3, notebook=notebook, execute=fake)
     assert sentence in str(refusal.value)
     assert not fake.ran
 
@@ -58,21 +68,21 @@ def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(paramet
 def test_a_validation_metric_needs_validation_images(fraction, notebook):
     plan, fake = definition(parameters=SPACE | {"validation_fraction": fraction}), Fake()
     with pytest.raises(sweep.SweepError, match=r"'validationaccuracy' needs .* but validation_fraction can be 0"):
-        sweep.run(plan, 3, notebook=notebook, execute=fake)
+        run(plan, 3, notebook=notebook, execute=fake)
     assert not fake.ran
     plan["metric"] = {"name": "accuracy", "goal": "maximize"}
-    assert len(sweep.run(plan, 3, notebook=notebook, execute=fake)) == 3
+    assert len(run(plan, 3, notebook=notebook, execute=fake)) == 3
 
 
 def test_a_notebook_with_a_computed_default_is_refused(notebook):
     notebook.write_text(notebook.read_text().replace("layers: int = 3", "layers: int = 2 + len('x')"))
     with pytest.raises(NotebookError, match=r"03_train\.ipynb: .* literals only, but 'layers' is 2 \+ len"):
-        sweep.run(definition(), 3, notebook=notebook, execute=Fake())
+        run(definition(), 3, notebook=notebook, execute=Fake())
 
 
 def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
     parameters = {"learning_rate": {"values": [0, 1]}, "momentum": {"values": [None, 0.9]}}
-    assert len(sweep.run(definition("grid", parameters), notebook=notebook, execute=Fake())) == 4
+    assert len(run(definition("grid", parameters), notebook=notebook, execute=Fake())) == 4
 
 
 # --- which configurations ---
@@ -82,19 +92,19 @@ def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, capsys):
     fake = Fake()
-    table = sweep.run(definition(method), 20, notebook=notebook, execute=fake)
+    table = run(definition(method), 20, notebook=notebook, execute=fake)
     assert len(fake.ran) == len(freeze(fake.ran)) == len(table) == 12
     assert "its space holds 12 configurations, not 20" in capsys.readouterr().out
 
 
 @pytest.mark.kernel
 def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
-    assert len(sweep.run(definition("grid"), notebook=notebook, execute=Fake())) == 12
+    assert len(run(definition("grid"), notebook=notebook, execute=Fake())) == 12
     with pytest.raises(sweep.SweepError, match="needs a number of runs"):
-        sweep.run(definition(), notebook=notebook, execute=Fake())
+        run(definition(), notebook=notebook, execute=Fake())
     with pytest.raises(sweep.SweepError, match="workers must be at least 1, not 0"):
-        sweep.run(definition(), 3, workers=0, notebook=notebook, execute=Fake())
-    assert len(sweep.run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
+        run(definition(), 3, workers=0, notebook=notebook, execute=Fake())
+    assert len(run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
 
 
 @pytest.mark.kernel
@@ -105,7 +115,7 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
     def sequence(folder, *counts, seed=0):
         fake = Fake()
         for count in counts:
-            sweep.run(
+            run(
                 definition(method, parameters),
                 count,
                 workers=1,
@@ -122,11 +132,9 @@ def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, note
     assert all(1e-4 <= config["learning_rate"] <= 1e-1 for config in whole)
 
 
-def test_random_draws_are_uniform_over_the_product(notebook, tmp_path):
-    plan, book = sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})), Notebook(notebook)
-    place = study.File(tmp_path / "runs" / "trial")
-    search = study.Search(plan, optuna.create_study(), place, 0, book, [], 2, lambda configs: None)
-    drawn = [job.configs[0]["seed"] for job in itertools.islice(search.jobs(200), 200)]
+def test_random_draws_are_uniform_over_the_product():
+    search = Search(sweep.read(definition(parameters={"seed": {"min": 0, "max": 999_999}})).space, "random")
+    drawn = [search.ask()["seed"] for _ in range(200)]
     assert len(set(drawn)) == 200
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
 
@@ -145,9 +153,8 @@ def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(noteb
 
         root = tmp_path / folder
         for count, number in stages or [(25, workers)]:
-            sweep.run(definition("bayes", parameters), count, number, notebook=notebook, root=root, execute=execute)
-        trials = sweep._state("trial", root, None)[1].get_trials(deepcopy=False)
-        return [trial.params["learning_rate"] for trial in trials]
+            run(definition("bayes", parameters), count, number, notebook=notebook, root=root, execute=execute)
+        return [trial.params["learning_rate"] for trial in trials_of("trial", root)[1]]
 
     first = sequence("first", 0)
     assert len(first) == 25
@@ -160,7 +167,7 @@ def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(noteb
 def test_bayes_learns_where_it_is_good(notebook):
     fake = Fake()
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
-    sweep.run(definition("bayes", parameters), 25, workers=1, notebook=notebook, execute=fake)
+    run(definition("bayes", parameters), 25, workers=1, notebook=notebook, execute=fake)
     rates = [config["learning_rate"] for config in fake.ran]
     assert sum(rates[15:]) / 10 < 0.25  # small is good here; at random it would be a half
 
@@ -169,26 +176,26 @@ def test_bayes_learns_where_it_is_good(notebook):
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys):
     fake = Fake()
-    sweep.run(definition(), 5, notebook=notebook, execute=fake)
-    table = sweep.run(definition(method, name="next"), 20, after=["trial"], notebook=notebook, execute=fake)
+    run(definition(), 5, notebook=notebook, execute=fake)
+    table = run(definition(method, name="next"), 20, after=["trial"], notebook=notebook, execute=fake)
     assert len(table) == 7
     assert len(fake.ran) == len(freeze(fake.ran)) == 12
     output = capsys.readouterr().out
     assert "its space holds 7 configurations besides those of trial, not 20" in output
     assert "next: 7 of 7 runs" in output
-    assert len(sweep.run(definition(method, name="next"), 20, after=["trial"], notebook=notebook, execute=fake)) == 7
+    assert len(run(definition(method, name="next"), 20, after=["trial"], notebook=notebook, execute=fake)) == 7
     with pytest.raises(sweep.SweepError, match="'third' has nothing to run: its whole space ran in trial, next"):
-        sweep.run(definition(method, name="third"), 3, after=["trial", "next"], notebook=notebook, execute=fake)
+        run(definition(method, name="third"), 3, after=["trial", "next"], notebook=notebook, execute=fake)
     assert len(fake.ran) == 12
 
 
 @pytest.mark.kernel
 def test_after_another_sweep_bayes_learns_from_it(notebook):
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
-    sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())
+    run(definition("random", parameters), 16, notebook=notebook, execute=Fake())
     fake = Fake()
     plan = definition("bayes", parameters, name="next")
-    sweep.run(plan, 5, workers=1, after=["trial"], notebook=notebook, execute=fake)
+    run(plan, 5, workers=1, after=["trial"], notebook=notebook, execute=fake)
     assert sum(config["learning_rate"] for config in fake.ran) / 5 < 0.25  # without those 16 its first are at random
 
 
@@ -202,24 +209,24 @@ def test_after_another_sweep_bayes_learns_from_it(notebook):
     ],
 )
 def test_a_sweep_goes_on_only_after_one_that_looked_for_the_same(change, what, notebook):
-    sweep.run(definition(), 2, notebook=notebook, execute=Fake())
+    run(definition(), 2, notebook=notebook, execute=Fake())
     if what == "code":
         notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
     fake = Fake()
     with pytest.raises(sweep.SweepError, match=f"'next' cannot go on after 'trial': they differ in {what}$"):
-        sweep.run(definition(name="next") | change, 2, after=["trial"], notebook=notebook, execute=fake)
+        run(definition(name="next") | change, 2, after=["trial"], notebook=notebook, execute=fake)
     assert not fake.ran
 
 
 def test_a_sweep_goes_on_after_sweeps_and_not_after_itself(notebook):
-    sweep.run(definition(), 2, notebook=notebook, execute=Fake())
+    run(definition(), 2, notebook=notebook, execute=Fake())
     with pytest.raises(sweep.SweepError, match="'trial' cannot go on after itself"):
-        sweep.run(definition(), 3, after=["trial"], notebook=notebook, execute=Fake())
+        run(definition(), 3, after=["trial"], notebook=notebook, execute=Fake())
     with pytest.raises(sweep.SweepError, match="there is no sweep 'none'"):
-        sweep.run(definition(), 3, after=["none"], notebook=notebook, execute=Fake())
-    sweep.run_configurations([{"layers": 2}], notebook=notebook, execute=Fake())
+        run(definition(), 3, after=["none"], notebook=notebook, execute=Fake())
+    run_configurations([{"layers": 2}], notebook=notebook, execute=Fake())
     with pytest.raises(sweep.SweepError, match="'evaluation' holds given configurations"):
-        sweep.run(definition(), 3, after=["evaluation"], notebook=notebook, execute=Fake())
+        run(definition(), 3, after=["evaluation"], notebook=notebook, execute=Fake())
 
 
 # --- nothing lost, nothing twice ---
@@ -229,8 +236,8 @@ def test_a_sweep_goes_on_after_sweeps_and_not_after_itself(notebook):
 def test_what_a_killed_driver_left_is_run_again_and_nothing_else(notebook):
     killed, fake = Fake(killed_after=4), Fake()
     with pytest.raises(Killed):
-        sweep.run(definition(), 9, notebook=notebook, execute=killed)
-    table = sweep.run(definition(), 9, notebook=notebook, execute=fake)
+        run(definition(), 9, notebook=notebook, execute=killed)
+    table = run(definition(), 9, notebook=notebook, execute=fake)
     assert len(killed.ran) == 4
     assert len(fake.ran) == 5
     assert len(freeze(killed.ran + fake.ran)) == len(table) == 9
@@ -243,37 +250,37 @@ def test_a_run_that_ended_before_its_driver_heard_of_it_is_kept(notebook, monkey
 
     killed, fake = Fake(), Fake()
     with monkeypatch.context() as patch:
-        patch.setattr(study.Search, "tell", tell)
+        patch.setattr(jobs.Jobs, "tell", tell)
         with pytest.raises(Killed):
-            sweep.run(definition(), 4, workers=1, notebook=notebook, execute=killed)
+            run(definition(), 4, workers=1, notebook=notebook, execute=killed)
     assert len(killed.ran) == 1
-    assert len(sweep.run(definition(), 4, notebook=notebook, execute=fake)) == 4
+    assert len(run(definition(), 4, notebook=notebook, execute=fake)) == 4
     assert len(fake.ran) == 3
 
 
 @pytest.mark.kernel
 def test_more_runs_may_be_asked_for(notebook):
     fake = Fake()
-    sweep.run(definition(), 3, notebook=notebook, execute=fake)
-    assert len(sweep.run(definition(), 5, notebook=notebook, execute=fake)) == len(freeze(fake.ran)) == 5
-    assert len(sweep.run(definition(), 5, notebook=notebook, execute=fake)) == len(fake.ran) == 5
+    run(definition(), 3, notebook=notebook, execute=fake)
+    assert len(run(definition(), 5, notebook=notebook, execute=fake)) == len(freeze(fake.ran)) == 5
+    assert len(run(definition(), 5, notebook=notebook, execute=fake)) == len(fake.ran) == 5
 
 
 @pytest.mark.kernel
 def test_a_failed_run_stops_no_other_and_is_tried_once_by_each_start(notebook, capsys):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     fake = Fake(fail=[bad])
-    table = sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    table = run(definition("grid"), notebook=notebook, execute=fake)
     assert table.status.value_counts().to_dict() == {"finished": 11, "failed": 1}
     (record,) = (record for record in sweep.records("trial") if record["status"] == "failed")
     assert record["error"] == "ValueError: what went wrong"
     assert {key: record["config"][key] for key in bad} == bad
     assert (Path(os.environ["FASHION_RUNS"]) / "trial" / record["name"] / "03_train.ipynb").read_text() == "executed"
     assert "failed (ValueError: what went wrong)" in capsys.readouterr().out
-    sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    run(definition("grid"), notebook=notebook, execute=fake)
     assert fake.ran[12:] == [bad]
     recovered = Fake()
-    assert set(sweep.run(definition("grid"), notebook=notebook, execute=recovered).status) == {"finished"}
+    assert set(run(definition("grid"), notebook=notebook, execute=recovered).status) == {"finished"}
     assert recovered.ran == [bad]
 
 
@@ -282,20 +289,20 @@ def test_a_sweep_of_failures_says_so(notebook):
         raise RuntimeError("Kernel died")
 
     with pytest.raises(sweep.SweepError, match="every run of trial failed, the last with RuntimeError: Kernel died"):
-        sweep.run(definition(), 3, notebook=notebook, execute=execute)
+        run(definition(), 3, notebook=notebook, execute=execute)
 
 
 def test_a_notebook_without_tracking_is_a_failure_with_a_hint(notebook):
     with pytest.raises(sweep.SweepError, match=r"must keep its run with tracking\.start"):
-        sweep.run(definition(), 2, notebook=notebook, execute=lambda *_: None)
+        run(definition(), 2, notebook=notebook, execute=lambda *_: None)
 
 
 @pytest.mark.kernel
 def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     good = {"layers": 3, "activation": "TANH", "seed": 0}
     fake = Fake(diverge=[good])
-    sweep.run(definition("grid"), notebook=notebook, execute=fake)
-    sweep.run(definition("grid"), notebook=notebook, execute=fake)
+    run(definition("grid"), notebook=notebook, execute=fake)
+    run(definition("grid"), notebook=notebook, execute=fake)
     assert len(fake.ran) == 12
     assert sweep.best("trial")["config"] != good
 
@@ -303,20 +310,20 @@ def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
 @pytest.mark.kernel
 def test_changed_code_or_definition_or_seed_begins_anew(notebook):
     fake = Fake()
-    sweep.run(definition(), 3, notebook=notebook, execute=fake)
-    sweep.run(definition(description="the same", run_cap=99), 3, notebook=notebook, execute=fake)
+    run(definition(), 3, notebook=notebook, execute=fake)
+    run(definition(description="the same", run_cap=99), 3, notebook=notebook, execute=fake)
     notebook.write_text(notebook.read_text().replace("# a name", "# some other comment"))
-    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    run(definition(), 3, notebook=notebook, execute=fake)
     assert len(fake.ran) == 3  # none of that decides a result
 
     narrow = definition(parameters=SPACE | {"layers": {"values": [7, 8]}})
-    assert set(sweep.run(narrow, 3, notebook=notebook, execute=fake).layers) <= {7, 8}
+    assert set(run(narrow, 3, notebook=notebook, execute=fake).layers) <= {7, 8}
     assert sweep.best("trial")["config"]["layers"] in {7, 8}
-    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    run(definition(), 3, notebook=notebook, execute=fake)
     assert len(fake.ran) == 6  # back to the first definition, whose records are still there
 
     notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
-    table = sweep.run(definition(), 2, notebook=notebook, execute=fake)
+    table = run(definition(), 2, notebook=notebook, execute=fake)
     assert len(table) == 2
     assert len(fake.ran) == 8
 
@@ -325,25 +332,25 @@ def test_changed_code_or_definition_or_seed_begins_anew(notebook):
 def test_back_to_earlier_code_runs_what_later_code_has_overwritten(notebook):
     fake, earlier = Fake(), notebook.read_text()
     plan = definition("grid", {"layers": {"values": [2, 3, 4]}})
-    sweep.run(plan, notebook=notebook, execute=fake)
+    run(plan, notebook=notebook, execute=fake)
     notebook.write_text(earlier.replace("/ 10", "/ 11"))
-    sweep.run(plan, 2, notebook=notebook, execute=fake)
+    run(plan, 2, notebook=notebook, execute=fake)
     notebook.write_text(earlier)
-    assert len(sweep.run(plan, notebook=notebook, execute=fake)) == 3
+    assert len(run(plan, notebook=notebook, execute=fake)) == 3
     assert len(fake.ran) == 3 + 2 + 2
 
 
 @pytest.mark.kernel
 def test_a_result_is_kept_until_its_successor_has_one(notebook):
     plan = definition("grid", {"layers": {"values": [2]}})
-    sweep.run(plan, notebook=notebook, execute=Fake())
+    run(plan, notebook=notebook, execute=Fake())
     (record,) = sweep.records("trial")
     folder = sweep.run_folder("trial", record)
     (folder / "weights.npz").write_text("of the first")
     notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
     for _ in range(2):
         with pytest.raises(sweep.SweepError, match="every run of trial failed"):
-            sweep.run(plan, notebook=notebook, execute=Fake(fail=[{"layers": 2}]))
+            run(plan, notebook=notebook, execute=Fake(fail=[{"layers": 2}]))
         assert json.loads((folder / "previous_record.json").read_text()) == record
         assert (folder / "previous_weights.npz").read_text() == "of the first"
         assert not (folder / "weights.npz").exists()
@@ -353,11 +360,11 @@ def test_a_result_is_kept_until_its_successor_has_one(notebook):
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": "finished"}', "\0" * 100])
 def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     fake = Fake()
-    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    run(definition(), 3, notebook=notebook, execute=fake)
     record = sweep.records("trial")[1]
     (sweep.run_folder("trial", record) / "record.json").write_text(damage)
     assert len(sweep.table("trial")) == 2
-    assert len(sweep.run(definition(), 3, notebook=notebook, execute=fake)) == 3
+    assert len(run(definition(), 3, notebook=notebook, execute=fake)) == 3
     assert fake.ran[3:] == [record["config"]]
     for record in sweep.records("trial"):
         (sweep.run_folder("trial", record) / "record.json").write_text(damage)
@@ -368,27 +375,27 @@ def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
 @pytest.mark.parametrize(("file", "content"), [("sweep.json", "{"), ("sweep.json", "{}"), ("study.db", "x" * 5000)])
 def test_a_damaged_file_of_a_sweep_is_named_with_the_way_out(file, content, notebook, capsys):
     fake, path = Fake(), Path(os.environ["FASHION_RUNS"]) / "trial" / file
-    sweep.run(definition(), 3, notebook=notebook, execute=fake)
+    run(definition(), 3, notebook=notebook, execute=fake)
     path.write_text(content)
     capsys.readouterr()
-    assert sweep.main(["status", "trial"]) == 1
+    assert command.main(["status", "trial"]) == 1
     error = capsys.readouterr().err
     assert f"{file} is damaged: " in error
     assert len(error.splitlines()) == 1
     if file == "study.db":
         with pytest.raises(sweep.SweepError, match=r"study\.db is damaged: move it away and run the sweep again"):
-            sweep.run(definition(), 3, notebook=notebook, execute=fake)
+            run(definition(), 3, notebook=notebook, execute=fake)
         path.unlink()
-    assert len(sweep.run(definition(), 3, notebook=notebook, execute=fake)) == 3
+    assert len(run(definition(), 3, notebook=notebook, execute=fake)) == 3
     assert len(fake.ran) == 3
 
 
 def test_the_notebook_of_a_run_that_outlived_its_driver_gets_its_name(notebook):
     configs = [{"layers": 2}]
-    (record,) = sweep.run_configurations(configs, notebook=notebook, execute=Fake())
+    (record,) = run_configurations(configs, notebook=notebook, execute=Fake())
     folder = sweep.run_folder("evaluation", record)
     (folder / "03_train.ipynb").rename(folder / "03_train.running.ipynb")
-    sweep.run_configurations(configs, notebook=notebook, execute=Fake())
+    run_configurations(configs, notebook=notebook, execute=Fake())
     assert {path.name for path in folder.iterdir()} == {"record.json", "03_train.ipynb"}
 
 
@@ -400,7 +407,7 @@ def test_code_that_changes_under_a_sweep_stops_it(notebook):
 
     fake = Edit()
     with pytest.raises(sweep.SweepError, match="the code has changed meanwhile"):
-        sweep.run(definition(), 9, workers=1, notebook=notebook, execute=fake)
+        run(definition(), 9, workers=1, notebook=notebook, execute=fake)
     assert len(fake.ran) == 1
 
 
@@ -409,9 +416,9 @@ def test_a_second_driver_of_a_sweep_is_refused(notebook):
         def __call__(self, *arguments):
             super().__call__(*arguments)
             with pytest.raises(sweep.SweepError, match="is being run by another process"):
-                sweep.run(definition(), 3, notebook=notebook, execute=Fake())
+                run(definition(), 3, notebook=notebook, execute=Fake())
 
-    assert len(sweep.run(definition(), 3, workers=1, notebook=notebook, execute=Nested())) == 3
+    assert len(run(definition(), 3, workers=1, notebook=notebook, execute=Nested())) == 3
 
 
 # --- seeds, early termination, what is kept ---
@@ -420,8 +427,8 @@ def test_a_second_driver_of_a_sweep_is_refused(notebook):
 class Seeded(Fake):
     """Whose accuracy depends on the seed: with layers 4 it is best for one seed, and worse on average."""
 
-    def __call__(self, notebook, output, parameters, timeout, environment):
-        super().__call__(notebook, output, parameters, timeout, environment)
+    def __call__(self, notebook, output, parameters, timeout, hear):
+        super().__call__(notebook, output, parameters, timeout, hear)
         path = Path(parameters["folder"]) / "record.json"
         record = json.loads(path.read_text())
         if record["status"] == "finished":
@@ -433,62 +440,65 @@ class Seeded(Fake):
 @pytest.mark.kernel
 def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook):
     fake, plan = Seeded(), definition("grid", {"layers": {"values": [2, 3, 4]}}, seeds=3)
-    table = sweep.run(plan, notebook=notebook, execute=fake)
+    table = run(plan, notebook=notebook, execute=fake)
     assert freeze(fake.ran) == {(("layers", n), ("seed", seed)) for n in (2, 3, 4) for seed in (0, 1, 2)}
     assert len(table) == len(fake.ran) == 9
     assert sweep.best("trial")["config"]["layers"] == 3  # 1.0 on average; 4 has 1.4 with its best seed, 0.9 on average
-    values = {trial.params["layers"]: trial.value for trial in sweep._state("trial", None, None)[1].get_trials()}
+    values = {trial.params["layers"]: trial.value for trial in trials_of("trial")[1]}
     assert values == pytest.approx({2: 0.9 + 0.01 / 3, 3: 1.0, 4: 0.9})
     assert sweep.status("trial").startswith(
         "trial: 9 of 9 runs (9 finished); best validationaccuracy 1.0000 (mean of 3"
     )
-    sweep.run(plan, notebook=notebook, execute=fake)
+    run(plan, notebook=notebook, execute=fake)
     assert len(fake.ran) == 9
 
 
-def test_means_over_seeds_are_those_worked_by_hand():
-    rows = [
-        (2, "tanh", 0, "finished", 0.80, 10.0),
-        (3, "relu", 0, "finished", 0.90, 30.0),  # the best of all with one seed, and the second on average
-        (3, "relu", 1, "finished", 0.70, 50.0),
-        (2, "tanh", 1, "finished", 0.84, 20.0),
-        (4, "tanh", 0, "finished", 0.89, 1.0),
-        (4, "tanh", 1, "diverged", 0.20, 2.0),
+def record(layers, seed, status, accuracy, seconds):
+    config = {"layers": layers, "seed": seed}
+    history = [{"epoch": 1, "validationaccuracy": accuracy, "seconds": seconds}]
+    return {"config": config, "status": status, "history": history, "seconds": seconds, "error": None, "name": ""}
+
+
+def test_means_over_seeds_are_those_worked_by_hand(notebook):
+    """Configuration 3 is the best of all with one seed, and the second on average."""
+    groups = [
+        [record(2, 0, "finished", 0.80, 10.0), record(2, 1, "finished", 0.84, 20.0)],
+        [record(4, 0, "finished", 0.89, 1.0), record(4, 1, "diverged", 0.99, 2.0)],
+        [record(3, 0, "finished", 0.90, 30.0), record(3, 1, "finished", 0.70, 50.0)],
+        [record(5, 0, "finished", 0.95, 1.0)],  # the other seed has not run yet
     ]
-    table = pd.DataFrame(rows, columns=["layers", "activation", "seed", "status", "validationaccuracy", "seconds"])
-    found = sweep.means(table, ["layers", "activation"])
-    assert found.layers.tolist() == [2, 3, 4]
-    assert found.activation.tolist() == ["tanh", "relu", "tanh"]
-    assert found.validationaccuracy.tolist() == pytest.approx([0.82, 0.80, np.nan], nan_ok=True)
-    assert found.deviation.tolist() == pytest.approx([0.02 * 2**0.5, 0.1 * 2**0.5, np.nan], nan_ok=True)
-    assert found.seconds.tolist() == [15, 40, 1.5]
-    assert found.runs.tolist() == [2, 2, 2]
+    found = [result_of(group, "validationaccuracy", 2) for group in groups]
+    for goal, order in (("maximize", [2, 3, 4, 5]), ("minimize", [3, 2, 4, 5])):
+        assert [result.config["layers"] for result in ranked(found, goal)] == order
+    assert [result.value for result in found] == [pytest.approx(0.82), None, pytest.approx(0.80), None]
+    assert found[0].deviation == pytest.approx(0.02 * 2**0.5)
+    assert found[1].deviation is None
 
 
 @pytest.mark.kernel
 def test_a_seed_that_fails_spares_the_others_and_the_rest_is_made_up_for(notebook):
     plan, bad = definition("grid", {"layers": {"values": [2, 3]}}, seeds=3), {"layers": 2, "seed": 1}
     fake = Seeded(fail=[bad])
-    table = sweep.run(plan, workers=1, notebook=notebook, execute=fake)
+    table = run(plan, workers=1, notebook=notebook, execute=fake)
     assert len(fake.ran) == 5
     assert table.status.value_counts().to_dict() == {"finished": 4, "failed": 1}
     fake = Seeded()
-    assert set(sweep.run(plan, workers=1, notebook=notebook, execute=fake).status) == {"finished"}
+    assert set(run(plan, workers=1, notebook=notebook, execute=fake).status) == {"finished"}
     assert fake.ran == [bad, {"layers": 2, "seed": 2}]
 
 
 @pytest.mark.kernel
 def test_a_finished_run_without_the_metric_has_failed_and_is_not_run_for_ever(notebook):
     class Blind(Fake):
-        def __call__(self, notebook, output, parameters, timeout, environment):
-            super().__call__(notebook, output, parameters, timeout, environment)
+        def __call__(self, notebook, output, parameters, timeout, hear):
+            super().__call__(notebook, output, parameters, timeout, hear)
             path = Path(parameters["folder"]) / "record.json"
             record = json.loads(path.read_text())
             record["history"][-1].pop("validationaccuracy")
             write_json(path, record)
 
     fake = Blind()
-    sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, execute=fake)
+    run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, execute=fake)
     assert len(fake.ran) == 2
 
 
@@ -504,25 +514,25 @@ def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
     notebook.write_text(notebook.read_text().replace("draw: bool", 'settings: dict = {}  # more\\n",\n    "draw: bool'))
     inner = {"beta": {"values": [1, 2]}, "deep": {"parameters": {"er": {"value": "x"}}}}
     fake, plan = Fake(), definition("grid", {"settings": {"parameters": inner}})
-    sweep.run(plan, notebook=notebook, execute=fake)
+    run(plan, notebook=notebook, execute=fake)
     assert fake.ran == [{"settings": {"beta": beta, "deep": {"er": "x"}}} for beta in (1, 2)]
     assert len({record["name"] for record in sweep.records("trial")}) == 2
     with pytest.raises(sweep.SweepError, match=r"parameter 'layers.beta' of 03_train.ipynb is of type int, not 1"):
-        sweep.run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
+        run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
 
 
 @pytest.mark.kernel
 def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook):
     class Weighty(Fake):
-        def __call__(self, notebook, output, parameters, timeout, environment):
+        def __call__(self, notebook, output, parameters, timeout, hear):
             (Path(parameters["folder"]) / "weights.npz").write_text("weights")
-            super().__call__(notebook, output, parameters, timeout, environment)
+            super().__call__(notebook, output, parameters, timeout, hear)
 
     rates = [0.1, 0.2, 0.3, 0.4, 0.5]
     bad = [{"layers": 2, "learning_rate": rate} for rate in rates[:3]]
     plan = definition("grid", {"layers": {"values": [2, 3]}, "learning_rate": {"values": rates}})
-    sweep.run(plan, 4, workers=1, keep=2, notebook=notebook, execute=Weighty(fail=bad))
-    sweep.run(plan, workers=1, keep=2, notebook=notebook, execute=Weighty(fail=bad))
+    run(plan, 4, workers=1, keep=2, notebook=notebook, execute=Weighty(fail=bad))
+    run(plan, workers=1, keep=2, notebook=notebook, execute=Weighty(fail=bad))
     folders = {record["name"]: sweep.run_folder("trial", record) for record in sweep.records("trial")}
     assert all((folder / "record.json").exists() for folder in folders.values())
     full = [record for record in sweep.records("trial") if (folders[record["name"]] / "03_train.ipynb").exists()]
@@ -531,26 +541,26 @@ def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook
     with_weights = {name for name, folder in folders.items() if (folder / "weights.npz").exists()}
     assert with_weights == {record["name"] for record in full}
     with pytest.raises(sweep.SweepError, match="keep must be a number of runs, at least 0, not -1"):
-        sweep.run(plan, keep=-1, notebook=notebook, execute=Fake())
+        run(plan, keep=-1, notebook=notebook, execute=Fake())
 
 
 @pytest.mark.kernel
 def test_a_run_on_record_elsewhere_is_taken_over_if_asked_for(notebook):
     fake = Fake(fail=[{"layers": 4}])
-    sweep.run(definition("grid", {"layers": {"values": [3, 4]}}), notebook=notebook, execute=fake)
+    run(definition("grid", {"layers": {"values": [3, 4]}}), notebook=notebook, execute=fake)
     plan = definition("grid", {"layers": {"values": [2, 3, 4]}}, name="next")
     again = Fake()
-    sweep.run(plan, reuse=True, notebook=notebook, execute=again)
+    run(plan, reuse=True, notebook=notebook, execute=again)
     assert again.ran == [{"layers": 2}, {"layers": 4}]  # what failed is no result
     taken = {record["config"]["layers"]: record.get("taken_from") for record in sweep.records("next")}
     assert taken == {2: None, 3: "trial", 4: None}
     assert (sweep.run_folder("next", sweep.best("next")) / "03_train.ipynb").read_text() == "executed"
     apart = Fake()
-    sweep.run(definition("grid", plan["parameters"], name="third"), notebook=notebook, execute=apart)
+    run(definition("grid", plan["parameters"], name="third"), notebook=notebook, execute=apart)
     assert len(apart.ran) == 3  # nobody asked
     notebook.write_text(notebook.read_text().replace("/ 10", "/ 11"))
     changed = Fake()
-    sweep.run(definition("grid", plan["parameters"], name="fourth"), reuse=True, notebook=notebook, execute=changed)
+    run(definition("grid", plan["parameters"], name="fourth"), reuse=True, notebook=notebook, execute=changed)
     assert len(changed.ran) == 3  # that was other code
 
 
@@ -558,12 +568,12 @@ def test_a_run_on_record_elsewhere_is_taken_over_if_asked_for(notebook):
 def test_a_sweep_is_resumed_by_its_name(notebook, capsys):
     killed, fake = Fake(killed_after=2), Fake()
     with pytest.raises(Killed):
-        sweep.run(definition(), 5, workers=1, seed=7, notebook=notebook, execute=killed)
+        run(definition(), 5, workers=1, seed=7, notebook=notebook, execute=killed)
     table = sweep.resume("trial")  # with a real kernel, of the notebook that it was started with
     assert len(table) == 5
-    sweep.run(definition(), 5, workers=1, seed=7, notebook=notebook, execute=fake)
+    run(definition(), 5, workers=1, seed=7, notebook=notebook, execute=fake)
     assert not fake.ran
-    sweep.run_configurations([{"layers": 2}], notebook=notebook, execute=fake)
+    run_configurations([{"layers": 2}], notebook=notebook, execute=fake)
     with pytest.raises(sweep.SweepError, match="'evaluation' holds given configurations"):
         sweep.resume("evaluation")
 
@@ -573,7 +583,7 @@ def test_names_that_the_network_does_not_have_are_refused_before_the_first_run(m
     fake = Fake()
     for parameter, wrong, right in [("optimizer", "ADAMM", "adam"), ("activation", "relo", "relu"), ("loss", "x", "")]:
         with pytest.raises(sweep.SweepError) as refusal:
-            sweep.run(definition(parameters={parameter: {"values": [wrong]}}), 1, execute=fake)
+            run(definition(parameters={parameter: {"values": [wrong]}}), 1, execute=fake)
         assert f"{wrong.casefold()!r} is not a known {parameter}: " in str(refusal.value)
         assert f"the nearest is '{right}" in str(refusal.value) or not right
     assert not fake.ran
@@ -594,36 +604,36 @@ def test_a_name_that_the_notebook_adds_is_known(notebook):
 def test_given_configurations_come_back_in_order(notebook):
     fake = Fake()
     configs = [{"layers": 4}, {"layers": 2}, {"layers": 4}, {"layers": 3}]
-    records = sweep.run_configurations(configs, notebook=notebook, execute=fake)
+    records = run_configurations(configs, notebook=notebook, execute=fake)
     assert [record["config"]["layers"] for record in records] == [4, 2, 4, 3]
     assert len(fake.ran) == 3
-    assert sweep.run_configurations(configs[1:], notebook=notebook, execute=fake) == records[1:]
+    assert run_configurations(configs[1:], notebook=notebook, execute=fake) == records[1:]
     assert len(fake.ran) == 3
     assert len(sweep.table("evaluation")) == 3
     assert sweep.best("evaluation")["config"]["layers"] == 3
 
 
 def test_only_the_given_configurations_of_now_are_read(notebook):
-    sweep.run_configurations([{"layers": 3}, {"layers": 2}], notebook=notebook, execute=Fake())
-    sweep.run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())
+    run_configurations([{"layers": 3}, {"layers": 2}], notebook=notebook, execute=Fake())
+    run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())
     assert list(sweep.table("evaluation").layers) == [4, 2]
     assert sweep.best("evaluation")["config"]["layers"] in {2, 4}
     assert sweep.status("evaluation").startswith("evaluation: 2 of 2 runs")
     with pytest.raises(sweep.SweepError, match="cannot have the name 'notebooks', whose folder keeps other runs"):
-        sweep.run_configurations([{"layers": 4}], "notebooks", notebook=notebook, execute=Fake())
+        run_configurations([{"layers": 4}], "notebooks", notebook=notebook, execute=Fake())
 
 
 def test_a_given_configuration_that_fails_is_named_after_the_others_have_ended(notebook):
     fake = Fake(fail=[{"layers": 4}])
     with pytest.raises(sweep.SweepError, match=r"the run hl_4_\S+ of evaluation failed with ValueError: what went"):
-        sweep.run_configurations([{"layers": 4}, {"layers": 2}], workers=1, notebook=notebook, execute=fake)
+        run_configurations([{"layers": 4}, {"layers": 2}], workers=1, notebook=notebook, execute=fake)
     assert len(fake.ran) == 2
-    assert len(sweep.run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())) == 2
+    assert len(run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())) == 2
 
 
 def test_given_configurations_are_checked_too(notebook):
     with pytest.raises(NotebookError, match=r"'layer' is not a parameter of 03_train\.ipynb: the nearest is 'layers'"):
-        sweep.run_configurations([{"layer": 4}], notebook=notebook, execute=Fake())
+        run_configurations([{"layer": 4}], notebook=notebook, execute=Fake())
 
 
 # --- what there is to read ---
@@ -632,7 +642,7 @@ def test_given_configurations_are_checked_too(notebook):
 @pytest.mark.kernel
 def test_a_table_has_a_row_for_each_run(notebook):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
-    table = sweep.run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
+    table = run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
     assert {"layers", "activation", "seed", "status", "trainloss", "validationaccuracy"} < set(table.columns)
     assert list(table.columns[-4:]) == ["seconds", "epochs", "seconds_saved", "name"]
     assert "momentum" not in table.columns
@@ -647,14 +657,14 @@ def test_a_table_has_a_row_for_each_run(notebook):
 def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     metric = {"name": "validationaccuracy", "goal": goal}
     parameters = {"layers": {"values": [2, 3]}}
-    sweep.run(definition("grid", parameters, metric=metric), notebook=notebook, execute=Fake())
+    run(definition("grid", parameters, metric=metric), notebook=notebook, execute=Fake())
     assert sweep.best("trial")["config"]["layers"] == layers
 
 
 @pytest.mark.kernel
 def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
     parameters = {"seed": {"values": [0, 1]}, X: {"min": 0.0, "max": 1.0}, "activation": SPACE["activation"]}
-    sweep.run(definition("random", parameters), 16, notebook=notebook, execute=Fake())  # the accuracy is 1 - X
+    run(definition("random", parameters), 16, notebook=notebook, execute=Fake())  # the accuracy is 1 - X
     shares = sweep.importance("trial", resamples=10)
     assert shares.index[0] == X
     assert set(shares.index) == set(parameters)
@@ -664,30 +674,30 @@ def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
 
 
 def test_too_few_runs_do_not_say_what_matters(notebook):
-    sweep.run(definition(), 3, notebook=notebook, execute=Fake())
+    run(definition(), 3, notebook=notebook, execute=Fake())
     with pytest.raises(sweep.SweepError, match="'trial' has 3 finished runs, too few to say which parameters matter"):
         sweep.importance("trial")
 
 
 def test_the_folder_of_a_run_holds_its_record(notebook):
-    sweep.run(definition(), 2, notebook=notebook, execute=Fake())
+    run(definition(), 2, notebook=notebook, execute=Fake())
     for record in sweep.records("trial"):
         assert json.loads((sweep.run_folder("trial", record) / "record.json").read_text()) == record
 
 
 @pytest.mark.kernel
 def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
-    sweep.run(definition("grid"), notebook=notebook, execute=Fake())
+    run(definition("grid"), notebook=notebook, execute=Fake())
     capsys.readouterr()
-    assert sweep.main(["status", "trial"]) == 0
+    assert command.main(["status", "trial"]) == 0
     assert capsys.readouterr().out.startswith(
         "trial: 12 of 12 runs (12 finished); best validationaccuracy 1.0000: hl_3_"
     )
-    assert sweep.main(["best", "trial"]) == 0
+    assert command.main(["best", "trial"]) == 0
     assert json.loads(capsys.readouterr().out)["config"]["layers"] == 3
-    assert sweep.main(["table", "trial", "--csv", str(tmp_path / "table.csv")]) == 0
+    assert command.main(["table", "trial", "--csv", str(tmp_path / "table.csv")]) == 0
     assert len((tmp_path / "table.csv").read_text().splitlines()) == 13
-    assert sweep.main(["table", "trial"]) == 0
+    assert command.main(["table", "trial"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 13
 
 
@@ -703,7 +713,7 @@ def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
     ],
 )
 def test_a_mistake_on_the_command_line_is_a_sentence_and_exit_1(arguments, capsys):
-    assert sweep.main(arguments) == 1
+    assert command.main(arguments) == 1
     error = capsys.readouterr().err
     assert "none" in error
     assert len(error.splitlines()) == 1
@@ -714,7 +724,7 @@ def test_ctrl_c_on_the_command_line_is_exit_130(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sweep, "run", interrupted)
-    assert sweep.main(["run", "sweeps/random.yaml"]) == 130
+    assert command.main(["run", "sweeps/random.yaml"]) == 130
 
 
 def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monkeypatch):
@@ -729,7 +739,7 @@ def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monk
     monkeypatch.setenv("WANDB_SWEEP_ID", "../../s1")
     monkeypatch.setenv("WANDB_RUN_ID", "r1")
     (tmp_path / "config.json").write_text('{"layers": 2, "learning_rate": "1e-05"}')
-    assert sweep.main(["agent", str(tmp_path / "config.json")]) == 0
+    assert command.main(["agent", str(tmp_path / "config.json")]) == 0
     root = given.pop("root")
     assert root.parent == (tmp_path / "runs").resolve()  # whatever W&B calls a sweep
     assert given == {"configs": [{"layers": 2, "learning_rate": 1e-5}], "sweep": "r1", "workers": 1}
@@ -762,7 +772,7 @@ def test_a_sweep_runs_the_notebook(notebook, capfd):
         "learning_rate": {"values": [0.5, 2]},
         "seed": {"value": 5},
     }
-    table = sweep.run(definition("grid", parameters), notebook=notebook)
+    table = run(definition("grid", parameters), notebook=notebook)
     assert table.status.value_counts().to_dict() == {"finished": 2, "diverged": 2, "failed": 4}
     for record in sweep.records("trial"):
         folder = Path(os.environ["FASHION_RUNS"]) / "trial" / record["name"]
@@ -784,7 +794,7 @@ def test_what_a_kernel_says_at_its_end_is_kept_beside_the_runs(notebook, capfd):
     book = nbformat.read(notebook, as_version=4)
     book.cells[1].source += 'import atexit\natexit.register(os.write, 2, b"last words\\n")\n'
     nbformat.write(book, notebook)
-    sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook)
+    run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook)
     assert capfd.readouterr().err == ""
     log = Path(os.environ["FASHION_RUNS"]) / "trial" / "kernels.log"
     assert log.read_text().count("last words") == 2
@@ -796,7 +806,7 @@ def test_a_run_whose_kernel_dies_is_tried_again(notebook):
     die = "if layers == 2 and not os.path.exists(died):\n    open(died, 'x')\n    os.kill(os.getpid(), 9)\n"
     book.cells[1].source = "import os\n" + mark + die + book.cells[1].source
     nbformat.write(book, notebook)
-    table = sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook)
+    table = run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook)
     assert set(table.status) == {"finished"}
 
 
@@ -805,14 +815,14 @@ def test_hyperband_really_stops_runs_after_an_epoch(notebook):
     rates, rule = [0.1, 0.2, 0.5, 0.6, 0.0], {"type": "hyperband", "min_iter": 2, "eta": 2}
     parameters = {"learning_rate": {"values": rates}, "max_epochs": {"value": 6}, "layers": {"value": 3}}
     plan = definition("grid", parameters, early_terminate=rule)
-    table = sweep.run(plan, workers=1, notebook=notebook).set_index("learning_rate")
+    table = run(plan, workers=1, notebook=notebook).set_index("learning_rate")
     # Each is among the better half of those before it, or ends at epoch 2.
     assert table.status.to_dict() == {0.1: "finished", 0.2: "finished", 0.5: "stopped", 0.6: "stopped", 0.0: "finished"}
     assert table.epochs.to_dict() == {0.1: 6, 0.2: 6, 0.5: 2, 0.6: 2, 0.0: 6}
     assert table.seconds_saved.to_dict() == pytest.approx({0.1: 0, 0.2: 0, 0.5: 0.4, 0.6: 0.4, 0.0: 0})
     assert "3 finished, 2 stopped); stopping early saved about 0.8 s; best" in sweep.status("trial")
     assert len(journal("begin")) == 5
-    sweep.run(plan, workers=1, notebook=notebook)
+    run(plan, workers=1, notebook=notebook)
     assert len(journal("begin")) == 5  # what was stopped has its result
 
 
@@ -821,7 +831,7 @@ def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     source = notebook.read_text()
     notebook.write_text(source.replace('os.environ.get(\\"EPOCH\\", \\"0\\")', '\\"100\\" if layers == 2 else \\"0\\"'))
     assert notebook.read_text() != source
-    table = sweep.run(definition("grid", {"layers": {"values": [2, 3]}}), timeout=10, notebook=notebook)
+    table = run(definition("grid", {"layers": {"values": [2, 3]}}), timeout=10, notebook=notebook)
     assert dict(zip(table.layers, table.status, strict=True)) == {2: "failed", 3: "finished"}
     errors = [record["error"] for record in sweep.records("trial") if record["status"] == "failed"]
     assert errors == ["TimeoutError: the run took longer than 10 s"]
@@ -836,7 +846,7 @@ def test_kill_9_of_the_driver_loses_nothing_and_runs_nothing_twice(notebook):
     driver.kill()
     driver.wait()
     wait_for(lambda: not any(process.is_running() for process in below), seconds=30)
-    table = sweep.run(plan, notebook=notebook)
+    table = run(plan, notebook=notebook)
     assert len(table) == 6
     assert set(table.status) == {"finished"}
     assert len(journal("end")) == len(set(journal("end")))
@@ -854,14 +864,14 @@ def test_ctrl_c_records_what_was_running_and_leaves_no_process(notebook):
     assert not any(process.is_running() for process in below)
     records = sweep.records("trial")
     assert [record["status"] for record in records] == ["interrupted", "interrupted"]
-    assert len(sweep.run(plan, 2, notebook=notebook)) == 2
+    assert len(run(plan, 2, notebook=notebook)) == 2
     assert len(set(journal("begin"))) == 2
 
 
 def test_a_target_that_is_reached_ends_the_sweep(notebook):
     fake, metric = Fake(), {"name": "validationaccuracy", "goal": "maximize", "target": 0.999}
     plan = definition("grid", {"layers": {"values": [2, 3, 4]}}, metric=metric)
-    assert len(sweep.run(plan, workers=1, notebook=notebook, execute=fake)) == len(fake.ran) < 3
+    assert len(run(plan, workers=1, notebook=notebook, execute=fake)) == len(fake.ran) < 3
     assert fake.ran[-1]["layers"] == 3
-    sweep.run(plan, workers=1, notebook=notebook, execute=fake)
+    run(plan, workers=1, notebook=notebook, execute=fake)
     assert len(fake.ran) == 2

@@ -1,0 +1,98 @@
+"""The command line of sweeps: `python sweep.py --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.streams import forgive
+from lab.execution.notebook import TRAINING, NotebookError
+from lab.search import sweep
+from lab.search.check import check
+from lab.search.distributions import number
+from lab.search.planning import KEEP
+from lab.search.reading import SweepError, load
+from lab.search.results import folder_of
+from lab.tracking import Record
+
+
+def agent(file: str | Path) -> Record:
+    """Run once what W&B's agent asks for in a JSON file of parameters; kept in runs/<sweep id>/<run id>/<run name>/."""
+    params = {key: number(value) for key, value in load(Path(file)).items()}
+    folder = folder_of(os.environ.get("WANDB_SWEEP_ID") or "agent")
+    return sweep.run_configurations([params], sweep=os.environ.get("WANDB_RUN_ID") or "run", workers=1, root=folder)[0]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Hyper-parameter sweeps in W&B's format, without an account.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_run(commands.add_parser("run", help="run a sweep file, or go on with it"))
+    command = commands.add_parser("check", help="say what a sweep file means, without running anything")
+    command.add_argument("file", help="YAML or JSON in W&B's format")
+    command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
+    texts = {"resume": "go on as it was last started", "status": "how far a sweep is", "best": "its best run"}
+    for name, text in (texts | {"table": "all its runs"}).items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("sweep", help="the sweep's name")
+    commands.choices["table"].add_argument("--csv", metavar="FILE", help="write a CSV file instead")
+    command = commands.add_parser("upload", help="send its offline runs to W&B")
+    command.add_argument("sweep", help="the sweep's name")
+    command.add_argument("--delete", action="store_true", help="delete W&B's own files of a run once it has it")
+    commands.add_parser("agent", help="one run, for W&B's agent").add_argument("file", help="JSON file of parameters")
+    return parser
+
+
+def _add_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", help="YAML or JSON in W&B's format")
+    command.add_argument("--count", type=int, help="configurations in all (default: run_cap; a grid's: every point)")
+    command.add_argument("--workers", type=int, default=2, help="runs side by side (default: 2)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the search, not of the networks (default: 0)")
+    command.add_argument("--after", nargs="+", default=(), metavar="SWEEP", help="sweeps to learn from, not to repeat")
+    command.add_argument("--timeout", type=float, default=3600, help="seconds that a run may take (default: 3600)")
+    keep = f"best runs whose notebook and weights are kept, and as many failures (default: {KEEP})"
+    command.add_argument("--keep", type=int, default=KEEP, help=keep)
+    command.add_argument("--keep-all", dest="keep", action="store_const", const=None, help="keep them of every run")
+    command.add_argument("--reuse", action="store_true", help="take over what another sweep has run already")
+    command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = vars(_parser().parse_args(arguments))
+    forgive()
+    try:
+        return _do(options.pop("command"), options) or 0
+    except (SweepError, NotebookError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _do(command: str, options: dict) -> int | None:
+    """Do what one of the commands says; return its exit code, if that is not 0."""
+    match command:
+        case "run":
+            sweep.run(options.pop("file"), **options)
+        case "check":
+            return check(options["file"], options["notebook"])
+        case "resume":
+            sweep.resume(options["sweep"])
+        case "status":
+            print(sweep.status(options["sweep"]))
+        case "best":
+            print(json.dumps(sweep.best(options["sweep"]), indent=1))
+        case "table" if options["csv"]:
+            sweep.table(options["sweep"]).to_csv(options["csv"], index=False)
+        case "table":
+            print(sweep.table(options["sweep"]).to_string())
+        case "upload":
+            sweep.send(options["sweep"], delete=options["delete"])
+        case "agent":
+            agent(options["file"])
+    return None

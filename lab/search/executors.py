@@ -1,0 +1,116 @@
+"""Where a sweep's notebooks are executed: one interface, and this machine unless something else is asked for."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.execution.executing import Kernels
+from lab.execution.notebook import Config, Notebook
+from lab.search.reading import SweepError
+from lab.tracking import THREADS, Record, record_of
+from lab.tracking.verdicts import tell
+
+LOOK = 0.05  # seconds between two looks at the record of a run under way
+Hear = Callable[[Record], bool]  # hears a run's record after an epoch, and says whether the run is to stop there
+
+
+class Executor(ABC):
+    """Executes the notebooks of runs, each of which leaves its record, and what else there is, in a folder here."""
+
+    @property
+    @abstractmethod
+    def slots(self) -> int:
+        """How many runs may be under way side by side now."""
+
+    @abstractmethod
+    def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, hear: Hear | None) -> None:
+        """Execute a notebook with its parameters, of which `folder` says where it leaves its record.
+
+        With `hear`, what it answers to the record after an epoch is told to the run. Raises what ended it too early.
+        """
+
+    @abstractmethod
+    def stop(self, kill: bool) -> None:
+        """Interrupt what runs, or kill it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what was needed to execute anything."""
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Here(Executor):
+    """Executes on this machine, so many at a time, each kernel with its share of the cores."""
+
+    def __init__(self, workers: int, notebook: Notebook, log: Path, environment: Mapping[str, str]) -> None:
+        if workers < 1:
+            raise SweepError(f"workers must be at least 1, not {workers}")
+        self._workers = workers
+        share = str(max(1, cores() // workers))  # more threads than that would get in each other's way
+        shared = dict.fromkeys(THREADS, share) | {"FASHION_FINGERPRINT": notebook.fingerprint} | dict(environment)
+        self._kernels = Kernels(shared, log, notebook.modules)
+
+    @property
+    def slots(self) -> int:
+        return self._workers
+
+    def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, hear: Hear | None) -> None:
+        with listening(Path(parameters["folder"]), hear):
+            self._kernels.execute(notebook, output, parameters, timeout, figures=False)
+
+    def stop(self, kill: bool) -> None:
+        self._kernels.stop(kill)
+
+    def close(self) -> None:
+        self._kernels.close()
+
+
+@contextmanager
+def listening(folder: Path, hear: Hear | None) -> Iterator[None]:
+    """While the block runs, tell a run in `folder` after each epoch what `hear` says to its record."""
+    ended, heard = threading.Event(), 0
+
+    def listen() -> None:
+        nonlocal heard
+        last: Any = None
+        while not ended.wait(LOOK):
+            changed = _changed(folder / "record.json")
+            if changed and changed != last:
+                last, record = changed, record_of(folder)
+                if len(record.get("history", ())) > heard and record["status"] == "running":
+                    heard = len(record["history"])
+                    tell(folder, record["history"][-1]["epoch"], hear(record))
+
+    thread = threading.Thread(target=listen, daemon=True)
+    if hear:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if hear:
+            thread.join()
+
+
+def _changed(path: Path) -> tuple[int, int] | None:
+    """What changes when a file is replaced; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
+def cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

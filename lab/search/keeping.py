@@ -1,0 +1,71 @@
+"""What is kept of runs that have ended: of the best and the last failures all, of others the record; W&B's copies."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.search.reading import SweepError
+from lab.search.results import Result, ranked
+from lab.tracking import Record, keep_offline, wandb_mode
+
+FAILURES = ("failed", "diverged")
+
+
+class Retention:
+    """Of the best configurations of a sweep the executed notebooks and the weights stay, and of as many failures.
+
+    Of others only the record does, and W&B's folder. With None all of all stays.
+    """
+
+    def __init__(self, folder: Path, notebook: str, goal: str, keep: int | None) -> None:
+        if keep is not None and keep < 0:
+            raise SweepError(f"keep must be a number of runs, at least 0, not {keep}")
+        self.folder, self.goal, self.keep = folder, goal, keep
+        self._files = notebook, "weights.npz"
+        self._removed: set[str] = set()
+
+    def apply(self, results: Sequence[Result]) -> None:
+        """Remove what need not stay of the runs that led to these results, in the order in which they ended."""
+        if self.keep is None:
+            return
+        failed = [result for result in results if result.records[-1]["status"] in FAILURES]
+        best = [result for result in ranked(results, self.goal) if result.value is not None]
+        kept = {id(result) for result in (*best[: self.keep], *failed[max(0, len(failed) - self.keep) :])}
+        names = {record["name"] for result in results if id(result) in kept for record in result.records}
+        for result in results:
+            for record in result.records:
+                if record["name"] not in names | self._removed:
+                    self._remove(record["name"])
+
+    def _remove(self, run: str) -> None:
+        for name in self._files:
+            (self.folder / run / name).unlink(missing_ok=True)
+        self._removed.add(run)
+
+
+class Copies:
+    """W&B's offline copies of runs, which the driver makes for them: each kernel would spend over a second on it."""
+
+    def __init__(self, project: str | None) -> None:
+        self._project = os.environ.get("WANDB_PROJECT") or project
+        self._offline = wandb_mode() in ("offline", "dryrun")
+        self._lock = threading.Lock()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What kernels are to know of it."""
+        project = {"WANDB_PROJECT": self._project} if self._project else {}
+        return project | ({"WANDB_MODE": "disabled"} if self._offline else {})
+
+    def make(self, record: Record, folder: Path) -> None:
+        """Make the copy of a run that has ended, where W&B is offline."""
+        if not self._offline:
+            return
+        with self._lock:
+            try:
+                keep_offline(record, folder, self._project)
+            except Exception as error:  # the record has it all
+                print(f"W&B does not keep the run {folder.name} ({error}); record.json does", flush=True)

@@ -1,0 +1,127 @@
+"""What a sweep is to do, settled before its first run: whatever cannot work is refused here, in a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lab.execution.notebook import TRAINING, Notebook, digest
+from lab.search.choosing import Chooser
+from lab.search.fitting import Fit
+from lab.search.jobs import name_of
+from lab.search.reading import SweepError
+from lab.search.results import folder_of, trials_of
+from lab.search.storage import State
+from lab.search.sweepfile import Sweep, read
+from lab.search.trials import Trial, latest
+
+RULES = [Path(__file__).with_name(f"{name}.py") for name in ("stopping", "verdicts")]  # decide when a run ends
+KEEP = 10  # configurations of a sweep whose notebooks and weights are kept: the best, and as many of the last failures
+LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a sweep is run, as `resume` runs it again; see `sweep.run`."""
+
+    count: int | None = None
+    workers: int = 2
+    seed: int = 0
+    after: Sequence[str] = ()
+    timeout: float = 3600
+    keep: int | None = KEEP
+    reuse: bool = False
+    notebook: str = str(TRAINING)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout < math.inf:
+            raise SweepError(f"timeout must be a number of seconds above 0, not {self.timeout}")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that can be run: in the words of its notebook, with all that it is to learn from."""
+
+    sweep: Sweep
+    notebook: Notebook
+    options: Options
+    folder: Path
+    wanted: int  # configurations in all
+    said: Sequence[str]  # lines before the first run
+    taken: Sequence[str]  # words of its file that mean those of the notebook
+    known: Mapping[str, Sequence[Trial]]  # of other sweeps, by study
+
+    @property
+    def study(self) -> str:
+        """The name of the study, another one for whatever changes what is chosen or what comes of it."""
+        asked = [self.sweep.definition, self.notebook.fingerprint, self.options.seed, *self.known]
+        return f"{self.sweep.name}-{digest(asked)}"
+
+    def chooser(self, lag: int | None) -> Chooser:
+        """What chooses configurations."""
+        known = [trial for trials in self.known.values() for trial in trials]
+        sweep, notebook, seed = self.sweep, self.notebook, self.options.seed
+
+        def name(params: Mapping[str, Any]) -> str:
+            return name_of(sweep, notebook, dict(params))
+
+        return Chooser(sweep.space, sweep.method, sweep.goal, seed, name, lag=lag, known=known)
+
+    def total(self, trials: Sequence[Trial]) -> int:
+        """How many configurations there will be: those that are asked for, or all that there are, or were."""
+        here = {trial.name for trial in trials}
+        elsewhere = {trial.name for known in self.known.values() for trial in known} - here
+        total = int(min(self.wanted, self.sweep.size - len(elsewhere)))
+        if total == 0:
+            after = ", ".join(self.options.after)
+            raise SweepError(f"sweep {self.sweep.name!r} has nothing to run: its whole space ran in {after}")
+        return max(total, len(here))
+
+    def state(self, total: int) -> State:
+        """What is run now, as it is kept."""
+        sweep, options = self.sweep, asdict(self.options) | {"after": list(self.options.after)}
+        state = {"study": self.study, "fingerprint": self.notebook.fingerprint}
+        state |= {"metric": sweep.metric, "goal": sweep.goal, "total": total, "seeds": sweep.seeds}
+        return state | {"source": sweep.source, "options": options, "taken": list(self.taken)}
+
+
+def plan(source: str | Path | dict, options: Options, root: str | Path | None = None) -> Plan:
+    """What is to be run; raises SweepError or NotebookError for what cannot work."""
+    notebook = Notebook(options.notebook, RULES)
+    fit = Fit(read(source), notebook)
+    if fit.lacks:
+        raise SweepError("; ".join(fit.lacks))
+    sweep, folder = fit.sweep, folder_of(fit.sweep.name, root)
+    wanted = _wanted(sweep, notebook, options.count)
+    known = dict(_known(name, sweep, notebook, root) for name in options.after)
+    return Plan(sweep, notebook, options, folder, wanted, fit.said, fit.taken, known)
+
+
+def _wanted(sweep: Sweep, notebook: Notebook, count: int | None) -> int:
+    """The number of configurations that are asked for."""
+    if sweep.seeds > 1 and "seed" not in notebook.types:
+        raise SweepError(f"{notebook.path.name} has no parameter 'seed', which seeds: {sweep.seeds} would set")
+    wanted = count if count is not None else sweep.run_cap or (sweep.size if sweep.method == "grid" else 0)
+    if not 1 <= wanted < math.inf:
+        raise SweepError(f"sweep {sweep.name!r} needs a number of runs, at least 1: a run_cap or a count")
+    return int(wanted)
+
+
+def _known(name: str, sweep: Sweep, notebook: Notebook, root: str | Path | None) -> tuple[str, list[Trial]]:
+    """The study of another sweep, which must have looked for the same by the same code, and what it has found."""
+    if name.casefold() == sweep.name.casefold():
+        raise SweepError(f"sweep {sweep.name!r} cannot go on after itself: name other sweeps")
+    state, trials = trials_of(name, root)
+    same = {
+        "metric": state["metric"] == sweep.metric,
+        "goal": state["goal"] == sweep.goal,
+        "code": state["fingerprint"] == notebook.fingerprint,
+        "parameters": Fit(read(state["source"]), notebook).sweep.space == sweep.space,
+        "seeds": state.get("seeds", 1) == sweep.seeds,
+    }
+    if differing := [what for what, equal in same.items() if not equal]:
+        raise SweepError(f"sweep {sweep.name!r} cannot go on after {name!r}: they differ in {', '.join(differing)}")
+    return state["study"], [trial for trial in latest(trials) if trial.has_result]

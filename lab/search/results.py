@@ -1,0 +1,274 @@
+"""What a sweep has found: the records of its runs, what they come to, which is best, and what matters.
+
+Everything that chooses, here and on the pages, goes by `ranked`: by the sweep's own metric and goal, and by the mean
+over the seeds of a configuration, which counts only if every one of its runs has finished.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import optuna
+
+from common.names import file_name
+from lab.execution.notebook import Config
+from lab.search.reading import SweepError
+from lab.search.stopping import GOALS
+from lab.search.storage import DIRECTIONS, File, State
+from lab.search.sweepfile import METRICS
+from lab.search.trials import Outcome, Trial, ending, latest
+from lab.tracking import Record, duration, record_of, runs_root, value_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEAST = 4  # trials that say which parameters matter
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the runs of a configuration, one a seed, have come to."""
+
+    records: tuple[Record, ...]
+    value: float | None  # the mean of the metric; None unless every seed's run has finished with it
+    deviation: float | None = None  # the standard deviation over seeds, where there are several
+
+    @property
+    def config(self) -> Config:
+        """Of its first run."""
+        return self.records[0]["config"]
+
+
+def result_of(records: Sequence[Record], metric: str, seeds: int = 1) -> Result:
+    """What runs come to, which are those of one configuration."""
+    end = ending(records, metric, seeds)
+    if end.outcome != Outcome.FINISHED:
+        return Result(tuple(records), None)
+    values = [value_of(record, metric) for record in records]
+    return Result(tuple(records), end.value, float(np.std(values, ddof=1)) if seeds > 1 else None)
+
+
+def has_ended(result: Result) -> bool:
+    """Whether nothing of it is to run any more."""
+    return result.value is not None or result.records[-1]["status"] in ("diverged", "stopped")
+
+
+def better(value: float, other: float, goal: str) -> bool:
+    """Whether a value of the metric is better than another."""
+    return value != other and GOALS[goal](value, other) == value
+
+
+def ranked(results: Iterable[Result], goal: str) -> list[Result]:
+    """Best first; those without a value come last, in the order in which they were."""
+    results = list(results)
+    valued = [result for result in results if result.value is not None]
+    valued.sort(key=lambda result: result.value, reverse=goal == "maximize")
+    return valued + [result for result in results if result.value is None]
+
+
+# --- of a sweep on disk -----------------------------------------------------------------------------------------------
+
+
+def folder_of(name: str, root: str | Path | None = None) -> Path:
+    """The folder of a sweep."""
+    return Path(root or runs_root()).resolve() / file_name(name)
+
+
+def run_folder(sweep: str, record: Record, root: str | Path | None = None) -> Path:
+    """Where a run of a sweep is kept: record.json, weights.npz, the executed notebook."""
+    return folder_of(sweep, root) / record["name"]
+
+
+def trials_of(name: str, root: str | Path | None = None) -> tuple[State, list[Trial]]:
+    """What is run under a sweep's name now, and its trials; raises SweepError where nothing has been searched."""
+    storage = File(folder_of(name, root))
+    state = storage.state()
+    if "study" not in state:
+        raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
+    return state, storage.trials(state["study"])
+
+
+def results_of(state: State, trials: Iterable[Trial], folder: Path) -> list[Result]:
+    """What is on record, in the order of start, of the code and the configurations of now."""
+    runs = [trial.runs for trial in latest(trials)] if "study" in state else [(name,) for name in state["names"]]
+    groups = [[record for name in names if _is_of(record := record_of(folder / name), state)] for names in runs]
+    return [result_of(group, state["metric"], state.get("seeds", 1)) for group in groups if group]
+
+
+def results(name: str, root: str | Path | None = None) -> list[Result]:
+    """What the configurations of a sweep have come to, in the order of start."""
+    folder = folder_of(name, root)
+    storage = File(folder)
+    state = storage.state()
+    return results_of(state, storage.trials(state["study"]) if "study" in state else (), folder)
+
+
+def ranking(name: str, root: str | Path | None = None) -> list[Result]:
+    """What the configurations of a sweep have come to, best first."""
+    return ranked(results(name, root), File(folder_of(name, root)).state()["goal"])
+
+
+def records(name: str, root: str | Path | None = None) -> list[Record]:
+    """The records of a sweep's runs, in order; runs of earlier code or that are not asked for now are left out."""
+    return [record for result in results(name, root) for record in result.records]
+
+
+def best(name: str, *others: str, root: str | Path | None = None) -> Record:
+    """The record of the run with the best metric after its last epoch, of one sweep or of several that seek the same.
+
+    With several seeds, that of the first seed of the configuration with the best mean.
+    """
+    metric, goal = _sought(name, *others, root=root)
+    top = ranked((result for sweep in (name, *others) for result in results(sweep, root)), goal)
+    if top and top[0].value is not None:
+        return top[0].records[0]
+    named = " and ".join(map(repr, (name, *others)))
+    raise SweepError(f"sweep {named} has no finished run with {metric} yet")
+
+
+def _sought(*names: str, root: str | Path | None) -> tuple[str, str]:
+    """The metric and the goal of sweeps; raises SweepError if they differ."""
+    states = {name: File(folder_of(name, root)).state() for name in names}
+    sought = {name: (state["metric"], state["goal"]) for name, state in states.items()}
+    if len(set(sought.values())) > 1:
+        each = ", ".join(f"{name!r} to {goal} {metric}" for name, (metric, goal) in sought.items())
+        raise SweepError(f"sweeps that seek different things have no best one in common: {each}")
+    return sought[names[0]]
+
+
+def status(name: str, root: str | Path | None = None) -> str:
+    """A sentence: how many runs there are and should be, what became of them, and which is best."""
+    return summary(name, File(folder_of(name, root)).state(), results(name, root))
+
+
+def summary(name: str, state: State, found: Sequence[Result]) -> str:
+    """The sentence of `status`."""
+    runs, seeds = [record for result in found for record in result.records], state.get("seeds", 1)
+    outcomes = ", ".join(f"{n} {what}" for what, n in Counter(record["status"] for record in runs).items())
+    text = f"{name}: {len(runs)} of {state['total'] * seeds} runs ({outcomes or 'none yet'})"
+    if spared := sum(map(saved, runs)):
+        text += f"; stopping early saved about {duration(spared)}"
+    top = next(iter(ranked(found, state["goal"])), None)
+    if top and top.value is not None:
+        mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
+        text += f"; best {state['metric']} {top.value:.4f}{mean}: {top.records[0]['name']}"
+    return text
+
+
+def saved(record: Record) -> float:
+    """Seconds that a run was spared by being stopped early: its missing epochs, as long as those it had."""
+    history, planned = record["history"], record["config"].get("max_epochs")
+    if record["status"] != "stopped" or not history or not planned:
+        return 0.0
+    return sum(epoch["seconds"] for epoch in history) / len(history) * (planned - len(history))
+
+
+def _is_of(record: Record, state: State) -> bool:
+    return record.get("fingerprint") == state["fingerprint"]
+
+
+# --- as tables --------------------------------------------------------------------------------------------------------
+
+
+def table(name: str, root: str | Path | None = None) -> pd.DataFrame:
+    """A row for each run: configuration, status, the last epoch's metrics, seconds, epochs, name.
+
+    The metrics loss and accuracy stand under trainloss and trainaccuracy; parameters that no run sets are left out.
+    """
+    return table_of(records(name, root))
+
+
+def table_of(runs: Sequence[Record]) -> pd.DataFrame:
+    """The table of these runs. What has not finished has no metric."""
+    import pandas as pd  # here, since runs do not need it
+
+    last = [record["history"][-1] if record["status"] == "finished" and record["history"] else {} for record in runs]
+    outcomes = {
+        "status": [record["status"] for record in runs],
+        **{_column(metric): [epoch.get(metric) for epoch in last] for metric in _metrics(runs)},
+        "seconds": [record["seconds"] for record in runs],
+        "epochs": [len(record["history"]) for record in runs],
+        "seconds_saved": [saved(record) for record in runs],
+        "name": [record["name"] for record in runs],
+    }
+    configs = pd.DataFrame([record["config"] for record in runs]).dropna(axis="columns", how="all")
+    configs = configs.map(lambda value: str(value) if isinstance(value, list | dict) else value)  # so that it compares
+    return configs.join(pd.DataFrame(outcomes), how="right")
+
+
+def configurations(name: str, *others: str, root: str | Path | None = None) -> pd.DataFrame:
+    """A row for each configuration of a sweep, or of several that seek the same, best first.
+
+    Its parameters, the mean of the metric over its `runs`, one a seed, and their standard `deviation`, missing where
+    one has not finished, their mean `seconds`, and its `sweep`. What is missing in all rows is no column.
+    """
+    import pandas as pd
+
+    metric, goal = _sought(name, *others, root=root)
+    found = [(sweep, result) for sweep in (name, *others) for result in results(sweep, root)]
+    sweeps = {id(result): sweep for sweep, result in found}
+    best_first = ranked((result for _, result in found), goal)
+    rows = pd.DataFrame([_row(result, _column(metric)) | {"sweep": sweeps[id(result)]} for result in best_first])
+    return rows.dropna(axis="columns", how="all")
+
+
+def _row(result: Result, column: str) -> dict[str, object]:
+    seconds = float(np.mean([record["seconds"] for record in result.records]))
+    config = {key: str(value) if isinstance(value, list | dict) else value for key, value in result.config.items()}
+    outcome = {column: result.value, "deviation": result.deviation, "seconds": seconds, "runs": len(result.records)}
+    return config | outcome
+
+
+def _metrics(runs: Sequence[Record]) -> list[str]:
+    """What the runs report, after the network's own metrics."""
+    parameters = {name for record in runs for name in record["config"]}
+    more = {name for record in runs for epoch in record["history"][-1:] for name in epoch}
+    return [*METRICS, *sorted(more - parameters - METRICS.keys() - {"epoch", "seconds"})]
+
+
+def _column(metric: str) -> str:
+    return METRICS.get(metric, metric)
+
+
+def importance(name: str, root: str | Path | None = None, *, resamples: int = 200, seed: int = 0) -> pd.DataFrame:
+    """How much each parameter decides whether a run is in the better half: shares of one, most important first.
+
+    By PED-ANOVA (Watanabe, Bansal and Hutter, 2023), on as many runs drawn with replacement, `resamples` times over:
+    columns `mean` and `deviation`, `low` and `high`, between which 95 of 100 such draws lie: what few runs leave open.
+    A diverged run counts as the worst, one that was stopped early by its last value.
+    """
+    import pandas as pd
+
+    state, trials = trials_of(name, root)
+    trials = _valued([trial for trial in trials if trial.has_result], name, state["goal"])
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
+    shares = []
+    for sample in np.random.default_rng(seed).integers(len(trials), size=(resamples, len(trials))):
+        drawn = optuna.create_study(direction=DIRECTIONS[state["goal"]])
+        drawn.add_trials([trials[k] for k in sample])
+        shares.append(optuna.importance.get_param_importances(drawn, evaluator=evaluator))
+    shares = pd.DataFrame(shares).fillna(0)
+    ends = shares.quantile([0.025, 0.975]).to_numpy()
+    found = pd.DataFrame({"mean": shares.mean(), "deviation": shares.std(), "low": ends[0], "high": ends[1]})
+    return found.sort_values("mean", ascending=False)
+
+
+def _valued(trials: Sequence[Trial], name: str, goal: str) -> list[optuna.trial.FrozenTrial]:
+    """Trials as Optuna weighs them, a diverged one with the worst value."""
+    values = [trial.value for trial in trials if trial.value is not None]
+    if len(values) < LEAST:
+        raise SweepError(f"sweep {name!r} has {len(values)} finished runs, too few to say which parameters matter")
+    worst = min(values) if goal == "maximize" else max(values)
+    return [
+        optuna.create_trial(
+            params=trial.params,
+            distributions=dict(trial.distributions),
+            value=worst if trial.value is None else trial.value,
+        )
+        for trial in trials
+    ]

@@ -1,0 +1,223 @@
+"""Where a sweep keeps its trials: one interface, and a file beside the sweep's runs unless something else is asked for.
+
+Only this module knows how Optuna keeps trials. What it writes is a study of Optuna's, which any tool for these reads.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from common.files import read_json, write_json
+from lab.search.reading import SweepError
+from lab.search.trials import TRANSITIONS, Ending, Outcome, Trial
+from lab.tracking import first_line
+
+State = dict[str, Any]  # what is run under a sweep's name: its study or names of runs, fingerprint, metric, goal, total
+STATE_KEYS = {"fingerprint", "metric", "goal", "total"}
+PATIENCE = 20.0  # seconds that a lock which somebody holds on a file is waited for
+ERRORS = (optuna.exceptions.OptunaError, SQLAlchemyError, KeyError)
+DIRECTIONS = {"maximize": StudyDirection.MAXIMIZE, "minimize": StudyDirection.MINIMIZE}
+STATES = {  # of Optuna's, which adopts the last value of what it takes for pruned, so that nothing diverged may be that
+    Outcome.RUNNING: TrialState.RUNNING,
+    Outcome.FINISHED: TrialState.COMPLETE,
+    Outcome.STOPPED: TrialState.PRUNED,
+} | dict.fromkeys((Outcome.DIVERGED, Outcome.FAILED, Outcome.INTERRUPTED, Outcome.LOST), TrialState.FAIL)
+OUTCOMES = {state: outcome for outcome, state in STATES.items() if state != TrialState.FAIL}
+
+
+class Storage(ABC):
+    """Keeps the trials of a sweep's studies, for one driver at a time, and what is run under its name now."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """What is run now; raises SweepError if there is nothing yet, or nothing that can be read."""
+
+    @abstractmethod
+    def keep_state(self, state: State) -> None:
+        """Say what is run now."""
+
+    @abstractmethod
+    def open(self, study: str, goal: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Make a study if there is none yet, and return its facts: of each, what was first kept."""
+
+    @abstractmethod
+    def trials(self, study: str) -> list[Trial]:
+        """All trials of a study, in the order in which they were added; raises SweepError if there is no such study."""
+
+    @abstractmethod
+    def add(self, study: str, trial: Trial) -> Trial:
+        """Keep a new trial, and return it with its number."""
+
+    @abstractmethod
+    def tell(self, study: str, number: int, ending: Ending) -> Trial:
+        """Keep how a trial has ended; raises ValueError if that cannot become of it."""
+
+
+class Optuna(Storage):
+    """Keeps trials in one of Optuna's storages."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[Trial]] = {}  # trials of studies, which nobody else adds to
+        self._ids: dict[str, int] = {}  # Optuna's, of studies
+
+    @abstractmethod
+    def _storage(self) -> BaseStorage:
+        """Where they are."""
+
+    @abstractmethod
+    def _naming(self) -> Any:
+        """A context whose errors name what cannot be used, and what to do."""
+
+    def open(self, study: str, goal: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        with self._naming():
+            with suppress(optuna.exceptions.DuplicatedStudyError):
+                self._storage().create_new_study([DIRECTIONS[goal]], study)
+            kept = self._storage().get_study_user_attrs(self._id(study))
+            for name, value in facts.items():
+                if name not in kept:
+                    self._storage().set_study_user_attr(self._id(study), name, value)
+        self.trials(study)
+        return {**facts, **kept}
+
+    def trials(self, study: str) -> list[Trial]:
+        if study not in self._seen:
+            with self._naming():
+                kept = self._storage().get_all_trials(self._id(study), deepcopy=False)
+                self._seen[study] = list(map(_read, kept))
+        return list(self._seen[study])
+
+    def add(self, study: str, trial: Trial) -> Trial:
+        attributes = {"name": trial.name, "runs": list(trial.runs)}
+        template = optuna.create_trial(
+            state=TrialState.RUNNING,
+            params=trial.params,
+            distributions=dict(trial.distributions),
+            user_attrs=attributes,
+        )
+        kept = replace(trial, number=len(self.trials(study)))
+        with self._naming():
+            self._storage().create_new_trial(self._id(study), template)
+        self._seen[study].append(kept)
+        return kept
+
+    def tell(self, study: str, number: int, ending: Ending) -> Trial:
+        trial = self.trials(study)[number]
+        if ending.outcome not in TRANSITIONS[trial.outcome].becomes:
+            raise ValueError(f"trial {number} is {trial.outcome} and cannot become {ending.outcome}")
+        with self._naming():
+            self._end(self._storage(), self._id(study), number, ending)
+        told = replace(trial, outcome=ending.outcome, value=ending.value, epochs=ending.epochs)
+        self._seen[study][number] = told
+        return told
+
+    def _end(self, storage: BaseStorage, study: int, number: int, ending: Ending) -> None:
+        trial, state = storage.get_trial_id_from_study_id_trial_number(study, number), STATES[ending.outcome]
+        if state == TrialState.FAIL:
+            storage.set_trial_user_attr(trial, "outcome", ending.outcome)
+        if ending.reason:
+            storage.set_trial_user_attr(trial, "reason", ending.reason)
+        if state == TrialState.PRUNED and ending.value is not None:
+            storage.set_trial_intermediate_value(trial, ending.epochs, ending.value)
+        storage.set_trial_state_values(trial, state, None if ending.value is None else [ending.value])
+
+    def _id(self, study: str) -> int:
+        if study not in self._ids:
+            self._ids[study] = self._storage().get_study_id_from_name(study)
+        return self._ids[study]
+
+
+class Memory(Optuna):
+    """Keeps all in memory, for searches without runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._memory, self._state = InMemoryStorage(), None
+
+    def state(self) -> State:
+        if self._state is None:
+            raise SweepError("there is no sweep in memory: run it first")
+        return self._state
+
+    def keep_state(self, state: State) -> None:
+        self._state = state
+
+    def _storage(self) -> BaseStorage:
+        return self._memory
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyError as error:
+            raise SweepError(f"there is no study {error} in memory") from error
+
+
+class File(Optuna):
+    """Keeps trials in SQLite's file study.db in a sweep's folder, and what is run now in sweep.json beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder, self.path = folder, folder / "study.db"
+        self._database: RDBStorage | None = None
+
+    def state(self) -> State:
+        path = self.folder / "sweep.json"
+        if not path.exists():
+            raise SweepError(f"there is no sweep {self.folder.name!r} in {self.folder.parent}: run it first")
+        state = read_json(path)
+        if not state.keys() >= STATE_KEYS:
+            raise SweepError(f"{path} is damaged: run the sweep again, which keeps the runs that have ended")
+        return state
+
+    def keep_state(self, state: State) -> None:
+        write_json(self.folder / "sweep.json", state)
+
+    def _storage(self) -> RDBStorage:
+        if self._database is None:
+            url = f"sqlite:///{self.path.as_posix()}"
+            self._database = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
+        return self._database
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        try:
+            yield
+        except ERRORS as error:
+            said = first_line(error.__cause__ or error)
+            fault, cure = next(((fault, cure) for word, fault, cure in FAULTS if word in said), DAMAGE)
+            raise SweepError(f"{self.path} {fault.format(said)}: {cure}") from error
+
+
+ROOM = "start again with the same command once there is room and right to write, nothing that ended is lost"
+FREE = "close what else has it open, then start again with the same command, nothing that ended is lost"
+FAULTS = [  # SQLite's words for what the file is not to blame for, what is said of it, and what is to be done
+    ("locked", "is locked by another program ({})", FREE),
+    *((word, "cannot be used ({})", ROOM) for word in ("readonly", "disk I/O", "unable to open", "is full")),
+]
+DAMAGE = ("is damaged", "move it away and run the sweep again, which keeps the runs that have ended")
+
+
+def _read(trial: FrozenTrial) -> Trial:
+    """A trial as Optuna keeps it."""
+    outcome = OUTCOMES.get(trial.state) or Outcome(trial.user_attrs.get("outcome", Outcome.LOST))
+    return Trial(
+        params=trial.params,
+        name=trial.user_attrs["name"],
+        distributions=trial.distributions,
+        runs=tuple(trial.user_attrs["runs"]),
+        outcome=outcome,
+        value=trial.value,
+        epochs=max(trial.intermediate_values, default=0),
+        number=trial.number,
+    )
