@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast sweep evaluate every reports bench bench-core test lint lock clean help
+.PHONY: all env data lab fast cluster sweep evaluate every reports bench bench-core test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -35,6 +35,9 @@ lab: data  ## JupyterLab with everything here; what notebooks show stays out of 
 
 fast: .venv/.users  ## numba, the optional extra: the same training, faster
 	$(INSTALL) --constraint requirements-dev.lock numba
+
+cluster: .venv/.users  ## Dask's distributed, another extra: many machines run a sweep together
+	$(INSTALL) --constraint requirements-dev.lock distributed
 
 sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption, the rest of them
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.execution import lean  # noqa: F401
+import lab  # noqa: F401  (before Jupyter's packages, which it makes start quickly)
 
 for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is imported, which is after this file
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")

@@ -22,7 +22,6 @@ from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from lab.execution import lean  # noqa: F401
 from lab.execution.forking import CAN_FORK, ForkedProvisioner, Template
 from lab.execution.notebook import kernel_of, read, without_figures
 

@@ -19,7 +19,6 @@ from nbformat.reader import NotJSONError
 
 from common.names import first_unknown
 from common.words import text_of
-from lab.execution import lean  # noqa: F401
 from lab.tracking import HOUSEKEEPING, REPOSITORY, run_name
 
 Config = dict[str, Any]  # parameters of a notebook by name

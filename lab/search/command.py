@@ -35,10 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("file", help="YAML or JSON in W&B's format")
     command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
     texts = {"resume": "go on as it was last started", "status": "how far a sweep is", "best": "its best run"}
-    for name, text in (texts | {"table": "all its runs"}).items():
+    for name, text in (texts | {"table": "its runs, best first"}).items():
         command = commands.add_parser(name, help=text)
         command.add_argument("sweep", help="the sweep's name")
-    commands.choices["table"].add_argument("--csv", metavar="FILE", help="write a CSV file instead")
+    commands.choices["table"].add_argument("--all", action="store_true", help="what is the same in all runs, too")
+    commands.choices["table"].add_argument("--csv", metavar="FILE", help="write all of it to a CSV file instead")
     command = commands.add_parser("upload", help="send its offline runs to W&B")
     command.add_argument("sweep", help="the sweep's name")
     command.add_argument("--delete", action="store_true", help="delete W&B's own files of a run once it has it")
@@ -56,6 +57,7 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     keep = f"best runs whose notebook and weights are kept, and as many failures (default: {KEEP})"
     command.add_argument("--keep", type=int, default=KEEP, help=keep)
     command.add_argument("--keep-all", dest="keep", action="store_const", const=None, help="keep them of every run")
+    command.add_argument("--cluster", metavar="SCHEDULER", help="Dask's, by address or file: its workers run it all")
     command.add_argument("--reuse", action="store_true", help="take over what another sweep has run already")
     command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
 
@@ -88,9 +90,10 @@ def _do(command: str, options: dict) -> int | None:
         case "best":
             print(json.dumps(sweep.best(options["sweep"]), indent=1))
         case "table" if options["csv"]:
-            sweep.table(options["sweep"]).to_csv(options["csv"], index=False)
+            sweep.listing(options["sweep"], everything=True).to_csv(options["csv"], index=False)
         case "table":
-            print(sweep.table(options["sweep"]).to_string())
+            found = sweep.listing(options["sweep"], everything=options["all"])
+            print(found.to_string(index=False, float_format="{:.6g}".format))
         case "upload":
             sweep.send(options["sweep"], delete=options["delete"])
         case "agent":

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from lab.search.executors import Hear
+from common.names import first_unknown
+from lab.search.executors import Judge
 from lab.search.jobs import Job
 from lab.search.keeping import Retention
 from lab.search.progress import Progress
@@ -27,7 +28,8 @@ Tell = Callable[[Job, list[Record]], object]
 class Driver:
     """Runs jobs side by side, and tells what has come of each.
 
-    A job's configurations run in turn, one a seed, until one does not finish.
+    A job's configurations run in turn, one a seed, until one does not finish. If the first epoch that is reported lacks
+    `metric`, all ends there.
     """
 
     def __init__(
@@ -39,9 +41,13 @@ class Driver:
         seeds: int = 1,
         verdicts: Verdicts | None = None,
         ended: Iterable[Result] = (),
+        *,
+        metric: str | None = None,
     ) -> None:
         self.runner, self.progress, self.retention, self.tell = runner, progress, retention, tell
         self.seeds, self.verdicts, self.ended = seeds, verdicts, list(ended)
+        self._awaited = metric if not self.ended else None  # nothing has reported it yet
+        self._fault: SweepError | None = None
         self._running: dict[Future[list[Record]], Job] = {}
 
     def drive(self, jobs: Iterable[Job | None]) -> None:
@@ -56,8 +62,8 @@ class Driver:
             except KeyboardInterrupt:
                 self._interrupt()
                 raise
-            except SweepError:
-                self._finish()  # what runs already is let finish
+            except SweepError as error:
+                self._interrupt() if error is self._fault else self._finish()  # what runs already is let finish
                 raise
 
     def _drive(self, jobs: Iterator[Job | None]) -> None:
@@ -71,6 +77,8 @@ class Driver:
             if not self._running and free:
                 return
             self._collect(POLL) if self._running else time.sleep(POLL)
+            if self._fault:
+                raise self._fault
 
     def _start(self, job: Job) -> None:
         notebook = self.runner.notebook
@@ -81,17 +89,35 @@ class Driver:
     def _run(self, job: Job) -> list[Record]:
         records: list[Record] = []
         for seed, config in enumerate(job.configs):
-            records.append(self.runner.run(config, self._hear(job, seed)))
+            records.append(self.runner.run(config, self._judge(job, seed)))
+            self._require_metric(records[-1])
             self.progress.reach(result_of(records, self.progress.metric, self.seeds))
             self.progress.end(records[-1])
             if records[-1]["status"] != "finished" or self.runner.stopping:
                 break
         return records
 
-    def _hear(self, job: Job, seed: int) -> Hear | None:
-        if self.verdicts is None:
+    def _judge(self, job: Job, seed: int) -> Judge | None:
+        if self.verdicts is None and self._awaited is None:
             return None
-        return lambda record: self.verdicts.stops(job.name, seed, record)
+
+        def stops(record: Record) -> bool:
+            self._require_metric(record)
+            return self.verdicts is not None and self.verdicts.stops(job.name, seed, record)
+
+        return Judge(stops, self.verdicts.rule.bands if self.verdicts else ())
+
+    def _require_metric(self, record: Record) -> None:
+        """See that the first epoch has the metric that is awaited, once there is one."""
+        metric, first = self._awaited, next(iter(record["history"]), None)
+        if metric is None or first is None:
+            return
+        if metric in first:
+            self._awaited = None
+            return
+        names = sorted(first.keys() - {"epoch", "seconds"})
+        notebook = self.runner.notebook.path.name
+        self._fault = SweepError(f"{first_unknown([metric], names, f'a metric that {notebook} reports')}")
 
     def _collect(self, seconds: float | None) -> None:
         """Tell what has ended, or ends within so many seconds."""

@@ -5,19 +5,29 @@ from __future__ import annotations
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from lab.execution.executing import Kernels
 from lab.execution.notebook import Config, Notebook
 from lab.search.reading import SweepError
 from lab.tracking import THREADS, Record, record_of
-from lab.tracking.verdicts import tell
+from lab.tracking.verdicts import ask, tell
 
 LOOK = 0.05  # seconds between two looks at the record of a run under way
-Hear = Callable[[Record], bool]  # hears a run's record after an epoch, and says whether the run is to stop there
+
+
+class Judge(NamedTuple):
+    """Hears a run's record after an epoch, and says whether the run is to stop there."""
+
+    stops: Callable[[Record], bool]
+    bands: Sequence[int] = ()  # epochs at which the run waits for what it says
+
+
+class Gone(SweepError):
+    """What executes runs is no more; the text says what to do. No run has failed by it."""
 
 
 class Executor(ABC):
@@ -29,10 +39,10 @@ class Executor(ABC):
         """How many runs may be under way side by side now."""
 
     @abstractmethod
-    def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, hear: Hear | None) -> None:
+    def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, judge: Judge | None) -> None:
         """Execute a notebook with its parameters, of which `folder` says where it leaves its record.
 
-        With `hear`, what it answers to the record after an epoch is told to the run. Raises what ended it too early.
+        With a `judge`, the run is told after each epoch what it says. Raises what ended the run too early.
         """
 
     @abstractmethod
@@ -65,8 +75,8 @@ class Here(Executor):
     def slots(self) -> int:
         return self._workers
 
-    def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, hear: Hear | None) -> None:
-        with listening(Path(parameters["folder"]), hear):
+    def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, judge: Judge | None) -> None:
+        with judged(Path(parameters["folder"]), judge):
             self._kernels.execute(notebook, output, parameters, timeout, figures=False)
 
     def stop(self, kill: bool) -> None:
@@ -77,30 +87,40 @@ class Here(Executor):
 
 
 @contextmanager
-def listening(folder: Path, hear: Hear | None) -> Iterator[None]:
-    """While the block runs, tell a run in `folder` after each epoch what `hear` says to its record."""
-    ended, heard = threading.Event(), 0
+def judged(folder: Path, judge: Judge | None) -> Iterator[None]:
+    """While the block runs, tell the run in `folder` after each epoch what the judge says."""
+    if judge is None:
+        yield
+        return
+    ask(folder, judge.bands)
+    try:
+        with heard(folder, lambda record: tell(folder, record["history"][-1]["epoch"], judge.stops(record))):
+            yield
+    finally:
+        ask(folder, ())
+
+
+@contextmanager
+def heard(folder: Path, hear: Callable[[Record], object]) -> Iterator[None]:
+    """While the block runs, hear the record of the run in `folder` after each epoch."""
+    ended = threading.Event()
 
     def listen() -> None:
-        nonlocal heard
-        last: Any = None
+        epochs, last = 0, None
         while not ended.wait(LOOK):
-            changed = _changed(folder / "record.json")
-            if changed and changed != last:
-                last, record = changed, record_of(folder)
-                if len(record.get("history", ())) > heard and record["status"] == "running":
-                    heard = len(record["history"])
-                    tell(folder, record["history"][-1]["epoch"], hear(record))
+            if (now := _changed(folder / "record.json")) and now != last:
+                last, record = now, record_of(folder)
+                if len(record.get("history", ())) > epochs and record["status"] == "running":
+                    epochs = len(record["history"])
+                    hear(record)
 
     thread = threading.Thread(target=listen, daemon=True)
-    if hear:
-        thread.start()
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        if hear:
-            thread.join()
+        thread.join()
 
 
 def _changed(path: Path) -> tuple[int, int] | None:

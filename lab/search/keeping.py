@@ -47,18 +47,22 @@ class Retention:
 
 
 class Copies:
-    """W&B's offline copies of runs, which the driver makes for them: each kernel would spend over a second on it."""
+    """W&B's offline copies of runs, which the driver makes for them: each kernel would spend over a second on it.
 
-    def __init__(self, project: str | None) -> None:
+    Runs that are not `here` leave W&B to the driver in any case.
+    """
+
+    def __init__(self, project: str | None, here: bool = True) -> None:
         self._project = os.environ.get("WANDB_PROJECT") or project
-        self._offline = wandb_mode() in ("offline", "dryrun")
+        mode = wandb_mode()
+        self._offline, self._silent = mode in ("offline", "dryrun") or not (here or mode == "disabled"), not here
         self._lock = threading.Lock()
 
     @property
     def environment(self) -> dict[str, str]:
         """What kernels are to know of it."""
         project = {"WANDB_PROJECT": self._project} if self._project else {}
-        return project | ({"WANDB_MODE": "disabled"} if self._offline else {})
+        return project | ({"WANDB_MODE": "disabled"} if self._offline or self._silent else {})
 
     def make(self, record: Record, folder: Path) -> None:
         """Make the copy of a run that has ended, where W&B is offline."""

@@ -17,8 +17,8 @@ from lab.search.results import folder_of, trials_of
 from lab.search.storage import State
 from lab.search.sweepfile import Sweep, read
 from lab.search.trials import Trial, latest
+from lab.search.verdicts import RULES
 
-RULES = [Path(__file__).with_name(f"{name}.py") for name in ("stopping", "verdicts")]  # decide when a run ends
 KEEP = 10  # configurations of a sweep whose notebooks and weights are kept: the best, and as many of the last failures
 LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
 
@@ -35,6 +35,7 @@ class Options:
     keep: int | None = KEEP
     reuse: bool = False
     notebook: str = str(TRAINING)
+    cluster: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < math.inf:
@@ -53,6 +54,11 @@ class Plan:
     said: Sequence[str]  # lines before the first run
     taken: Sequence[str]  # words of its file that mean those of the notebook
     known: Mapping[str, Sequence[Trial]]  # of other sweeps, by study
+
+    @property
+    def lag(self) -> int | None:
+        """Trials that bayes does not wait for; None for a cluster, whose workers come and go."""
+        return None if self.options.cluster else LAG * self.options.workers
 
     @property
     def study(self) -> str:

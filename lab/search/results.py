@@ -183,6 +183,22 @@ def table(name: str, root: str | Path | None = None) -> pd.DataFrame:
     return table_of(records(name, root))
 
 
+def listing(name: str, root: str | Path | None = None, *, everything: bool = False) -> pd.DataFrame:
+    """The table of a sweep for a reader: best first, the runs of a configuration one after the other.
+
+    Unless `everything` is asked for, it has the sweep's metric, what varies from run to run, and what became of each.
+    """
+    state = File(folder_of(name, root)).state()
+    runs = [record for result in ranked(results(name, root), state["goal"]) for record in result.records]
+    found = table_of(runs)
+    if everything:
+        return found
+    parameters = {key for record in runs for key in record["config"]}
+    varied = [key for key in found if key in parameters and found[key].nunique(dropna=False) > 1]
+    shown = [_column(state["metric"]), *varied, "status", "epochs", "seconds"]
+    return found[[column for column in shown if column in found]]
+
+
 def table_of(runs: Sequence[Record]) -> pd.DataFrame:
     """The table of these runs. What has not finished has no metric."""
     import pandas as pd  # here, since runs do not need it

@@ -12,10 +12,9 @@ from pathlib import Path
 from common.files import write_json
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
-from lab.search.executors import Executor, Hear
+from lab.search.executors import Executor, Gone, Judge
 from lab.search.keeping import Copies
 from lab.tracking import ENDED, Record, contradiction, make_way, record_of
-from lab.tracking.verdicts import ask
 
 ATTEMPTS = 3  # at a run whose kernel dies
 PASSED_ON = ("finished", "diverged")  # what another sweep may take over
@@ -36,13 +35,12 @@ class Runner:
         copies: Copies,
         timeout: float,
         *,
-        bands: Sequence[int] = (),
         reuse: bool = False,
         taken: Sequence[str] = (),
     ) -> None:
         self.folder, self.notebook, self.executor, self.timeout = folder, notebook, executor, timeout
         self.stopping = False  # somebody has interrupted the sweep
-        self._copies, self._bands, self._reuse, self._taken = copies, bands, reuse, list(taken)
+        self._copies, self._reuse, self._taken = copies, reuse, list(taken)
 
     def kept(self, configs: Sequence[Config]) -> list[Record] | None:
         """The records of configurations that have their result together; None if they are to run."""
@@ -56,13 +54,13 @@ class Runner:
                 break
         return records
 
-    def run(self, config: Config, hear: Hear | None = None) -> Record:
+    def run(self, config: Config, judge: Judge | None = None) -> Record:
         """The record of a configuration: the one that is kept, or that of a new run."""
         folder = self.folder / self.notebook.run_name(config)
         if record := self._kept(folder) or (self._copied(folder) if self._reuse else None):
             return record
         began = time.monotonic()
-        error = self._attempt(folder, config, hear)
+        error = self._attempt(folder, config, judge)
         record = record_of(folder)
         if not error and record.get("status") not in ENDED:
             error = f"{self.notebook.path.name} must keep its run with tracking.start(config, folder)"
@@ -71,22 +69,21 @@ class Runner:
         self._settle(folder, record, new=not self.stopping)
         return record
 
-    def _attempt(self, folder: Path, config: Config, hear: Hear | None) -> str | None:
+    def _attempt(self, folder: Path, config: Config, judge: Judge | None) -> str | None:
         """Execute the notebook, once more where its kernel died; what ended it too early, in a sentence."""
         parameters = {**config, **self.notebook.plain, "folder": str(folder)}
         for attempt in range(1, ATTEMPTS + 1):
             make_way(folder)
-            ask(folder, self._bands)
             try:
-                self.executor.execute(self.notebook.path, self._running(folder), parameters, self.timeout, hear)
+                self.executor.execute(self.notebook.path, self._running(folder), parameters, self.timeout, judge)
                 return None
             except ExecutionError as error:
                 if not error.died or self.stopping or attempt == ATTEMPTS:
                     return str(error)  # a kernel dies through no fault of the run's, as far as one can know
+            except Gone:
+                raise
             except Exception as error:  # whatever ends one run must not end the others
                 return f"{type(error).__name__}: {error}"
-            finally:
-                ask(folder, ())
         return None
 
     def _failed(self, folder: Path, config: Config, record: Record, error: str, seconds: float) -> Record:

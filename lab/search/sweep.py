@@ -11,7 +11,7 @@ what was interrupted runs again.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ import optuna
 
 from lab.execution.notebook import TRAINING, Notebook
 from lab.search.driving import Driver
-from lab.search.executors import Here
+from lab.search.executors import Executor, Here
 from lab.search.jobs import Job, Jobs
 from lab.search.keeping import Copies, Retention
-from lab.search.planning import KEEP, LAG, RULES, Options, Plan, plan
+from lab.search.planning import KEEP, Options, Plan, plan
 from lab.search.progress import Progress
 from lab.search.reading import SweepError
 from lab.search.results import (
@@ -33,6 +33,7 @@ from lab.search.results import (
     folder_of,
     has_ended,
     importance,
+    listing,
     ranked,
     ranking,
     records,
@@ -50,7 +51,7 @@ from lab.search.space import Config
 from lab.search.storage import File, State
 from lab.search.sweepfile import OTHERS, read, refuse_name
 from lab.search.trials import Trial
-from lab.search.verdicts import Verdicts
+from lab.search.verdicts import RULES, Verdicts
 from lab.tracking import ENDED, Record, record_of, upload
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ __all__ = [
     "best",
     "configurations",
     "importance",
+    "listing",
     "ranked",
     "ranking",
     "read",
@@ -90,6 +92,7 @@ def run(
     reuse: bool = False,
     notebook: str | Path = TRAINING,
     root: str | Path | None = None,
+    cluster: str | None = None,
 ) -> pd.DataFrame:
     """Run a sweep, or go on with it, until it has `count` configurations, and return its table.
 
@@ -109,12 +112,14 @@ def run(
         reuse: Whether a run that another sweep has on record, from this very code, is copied instead of run.
         notebook: The one that trains.
         root: The folder of all runs.
+        cluster: The address of a scheduler of Dask's, or its file: runs go to its workers, and not to this machine's.
 
     Raises:
         SweepError: Before the first run for what cannot work, and at the end if every run has failed.
         NotebookError: Before the first run, for a notebook or parameters that cannot work.
     """
-    options = Options(count, workers, seed, after, timeout, keep, reuse, str(Path(notebook).resolve()))
+    book = str(Path(notebook).resolve())
+    options = Options(count, workers, seed, after, timeout, keep, reuse, book, cluster)
     planned = plan(source, options, root)
     for line in planned.said:
         print(line, flush=True)
@@ -133,7 +138,7 @@ def _search(planned: Plan) -> State:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sweep, notebook, storage = planned.sweep, planned.notebook, File(planned.folder)
     # The lag is kept, so that the sequence is the same whatever workers go on with it.
-    lag = storage.open(planned.study, sweep.goal, {"lag": LAG * planned.options.workers})["lag"]
+    lag = storage.open(planned.study, sweep.goal, {"lag": planned.lag})["lag"]
     trials = storage.trials(planned.study)
     state = planned.state(planned.total(trials))
     storage.keep_state(state)
@@ -143,7 +148,7 @@ def _search(planned: Plan) -> State:
         progress = Progress(sweep.metric, sweep.goal, state["total"] * sweep.seeds, ended)
         retention = Retention(planned.folder, notebook.path.name, sweep.goal, planned.options.keep)
         verdicts = _verdicts(planned, trials)
-        Driver(runner, progress, retention, jobs.tell, sweep.seeds, verdicts, ended).drive(jobs)
+        Driver(runner, progress, retention, jobs.tell, sweep.seeds, verdicts, ended, metric=sweep.metric).drive(jobs)
     if state["total"] < planned.wanted:
         after = f" besides those of {', '.join(planned.options.after)}" if planned.known else ""
         print(f"{sweep.name} ends here: its space holds {state['total']} configurations{after}, not {planned.wanted}")
@@ -154,12 +159,21 @@ def _search(planned: Plan) -> State:
 def _runner(planned: Plan) -> Iterator[Runner]:
     """What runs configurations of a plan."""
     options, sweep, notebook = planned.options, planned.sweep, planned.notebook
-    copies = Copies(sweep.project)
-    log = planned.folder / "kernels.log"
-    with Here(options.workers, notebook, log, copies.environment) as executor:
-        bands = sweep.stopping.bands if sweep.stopping else ()
-        more = {"bands": bands, "reuse": options.reuse, "taken": planned.taken}
+    copies = Copies(sweep.project, here=not options.cluster)
+    with _executor(planned, copies.environment) as executor:
+        more = {"reuse": options.reuse, "taken": planned.taken}
         yield Runner(planned.folder, notebook, executor, copies, options.timeout, **more)
+
+
+def _executor(planned: Plan, environment: Mapping[str, str]) -> Executor:
+    options = planned.options
+    if options.cluster is None:
+        return Here(options.workers, planned.notebook, planned.folder / "kernels.log", environment)
+    try:
+        from lab.search.cluster import Cluster  # here, since it is an optional extra
+    except ImportError as error:
+        raise SweepError("a cluster needs Dask's distributed: make cluster, or pip install distributed") from error
+    return Cluster(options.cluster, planned.notebook, environment)
 
 
 def _verdicts(planned: Plan, trials: Iterable[Trial]) -> Verdicts | None:

@@ -12,7 +12,7 @@ import pytest
 from common.files import write_json
 from lab.execution.notebook import Notebook
 from lab.search import executors, sweep
-from lab.search.planning import RULES
+from lab.search.verdicts import RULES
 
 PARAMETERS = """\
 max_epochs: int = 2  # passes over the training images

@@ -18,8 +18,8 @@ from lab import tracking
 from lab.execution.notebook import Notebook, NotebookError
 from lab.search import command, jobs, sweep
 from lab.search.choosing import Search
-from lab.search.planning import RULES
 from lab.search.results import ranked, result_of, trials_of
+from lab.search.verdicts import RULES
 from sweep_kit import (
     SPACE,
     Fake,
@@ -487,19 +487,98 @@ def test_a_seed_that_fails_spares_the_others_and_the_rest_is_made_up_for(noteboo
     assert fake.ran == [bad, {"layers": 2, "seed": 2}]
 
 
-@pytest.mark.kernel
-def test_a_finished_run_without_the_metric_has_failed_and_is_not_run_for_ever(notebook):
-    class Blind(Fake):
-        def __call__(self, notebook, output, parameters, timeout, hear):
-            super().__call__(notebook, output, parameters, timeout, hear)
-            path = Path(parameters["folder"]) / "record.json"
-            record = json.loads(path.read_text())
-            record["history"][-1].pop("validationaccuracy")
-            write_json(path, record)
+class Blind(Fake):
+    """Whose runs report no validation accuracy from some epoch on."""
 
-    fake = Blind()
+    def __init__(self, epochs, without):
+        super().__init__()
+        self.epochs, self.without = epochs, without
+
+    def __call__(self, notebook, output, parameters, timeout, hear):
+        super().__call__(notebook, output, parameters, timeout, hear)
+        path = Path(parameters["folder"]) / "record.json"
+        record = json.loads(path.read_text())
+        record["history"] = [record["history"][-1] | {"epoch": epoch} for epoch in range(1, self.epochs + 1)]
+        for epoch in record["history"][self.without - 1 :]:
+            epoch.pop("validationaccuracy")
+        write_json(path, record)
+
+
+@pytest.mark.kernel
+def test_a_metric_that_the_first_epoch_lacks_ends_the_sweep_with_those_that_there_are(notebook):
+    fake, plan = Blind(1, 1), definition("grid", {"layers": {"values": [2, 3, 4]}})
+    with pytest.raises(
+        sweep.SweepError, match=r"^'validationaccuracy' is not a metric that 03_train\.ipynb reports: "
+    ) as e:
+        run(plan, workers=1, notebook=notebook, execute=fake)
+    assert "accuracy" in str(e.value)
+    assert len(fake.ran) == 1
+
+
+@pytest.mark.kernel
+def test_a_finished_run_that_loses_the_metric_has_failed_and_is_not_run_for_ever(notebook):
+    fake = Blind(2, 2)
     run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, execute=fake)
     assert len(fake.ran) == 2
+    assert [trial.outcome for trial in trials_of("trial")[1]] == ["failed", "failed"]
+
+
+@pytest.mark.kernel
+def test_a_metric_that_a_notebook_lacks_ends_the_sweep_while_its_first_run_trains(notebook, monkeypatch):
+    """With a kernel, long before the run would end."""
+    monkeypatch.setenv("EPOCH", "1")
+    plan = definition("grid", {"max_epochs": {"value": 500}}, metric={"name": "val_f1", "goal": "maximize"})
+    sentence = r"'val_f1' is not a metric that 03_train\.ipynb reports: choose from accuracy, loss, validationaccuracy"
+    with pytest.raises(sweep.SweepError, match=sentence):
+        run(plan, workers=1, notebook=notebook, timeout=60)
+    (record,) = sweep.records("trial")
+    assert record["status"] == "interrupted"
+    assert len(record["history"]) < 100
+
+
+@pytest.mark.kernel
+def test_a_smaller_count_shows_what_is_there_and_runs_nothing(notebook):
+    fake = Fake()
+    run(definition(), 3, notebook=notebook, execute=fake)
+    assert len(run(definition(), 1, notebook=notebook, execute=fake)) == len(fake.ran) == 3
+    assert sweep.status("trial").startswith("trial: 3 of 3 runs")
+
+
+@pytest.mark.parametrize("timeout", [-1, 0, math.inf, math.nan])
+def test_a_time_limit_is_a_time(timeout, notebook):
+    with pytest.raises(sweep.SweepError, match="timeout must be a number of seconds above 0, not"):
+        run(definition(), 3, timeout=timeout, notebook=notebook, execute=Fake())
+
+
+@pytest.mark.kernel
+def test_what_has_not_finished_shows_no_metric_and_what_is_shown_is_best_first(notebook):
+    parameters = {"layers": {"values": [2, 3]}, "learning_rate": {"values": [0.1, 0.15]}, "seed": {"value": 1}}
+    fake = Fake(diverge=[{"layers": 3, "learning_rate": 0.1, "seed": 1}])
+    table = run(definition("grid", parameters), notebook=notebook, execute=fake)
+    assert table.set_index("status").validationaccuracy.isna().to_dict() == {"finished": False, "diverged": True}
+    found = sweep.listing("trial")
+    assert list(found.columns) == ["validationaccuracy", "layers", "learning_rate", "status", "epochs", "seconds"]
+    assert list(zip(found.layers, found.learning_rate, strict=True)) == [(3, 0.15), (2, 0.1), (2, 0.15), (3, 0.1)]
+    assert len(sweep.listing("trial", everything=True).columns) > len(found.columns)
+
+
+@pytest.mark.kernel
+def test_the_best_of_several_sweeps_is_by_the_mean_over_seeds(notebook):
+    """Configuration 4 has the best single run of all; on average it is worse than 3."""
+    parameters = {"layers": {"values": [4]}}
+    run(definition("grid", parameters, seeds=3), notebook=notebook, execute=Seeded())
+    run(definition("grid", {"layers": {"values": [3]}}, seeds=3, name="next"), notebook=notebook, execute=Seeded())
+    assert sweep.best("trial", "next")["config"]["layers"] == 3
+    both = sweep.configurations("trial", "next")
+    assert list(both.layers) == [3, 4]
+    assert list(both.sweep) == ["next", "trial"]
+    assert both.validationaccuracy.tolist() == pytest.approx([1.0, 0.9])
+    other = definition("grid", parameters, name="other", metric={"name": "loss", "goal": "minimize"})
+    run(other, notebook=notebook, execute=Fake())
+    with pytest.raises(
+        sweep.SweepError, match="sweeps that seek different things have no best one in common: 'trial' "
+    ):
+        sweep.best("trial", "other")
 
 
 def test_seeds_and_a_parameter_seed_are_refused(notebook):

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -10,10 +12,10 @@ import imports
 import tree
 
 WRONG = {
-    "lab/tracking/upload.py": "from lab.execution import lean",
+    "lab/tracking/upload.py": "from lab.execution import forking",
     "lab/evaluation/scores.py": "import lab.search",
     "lab/pages/figures.py": "from lab.evaluation import scores",
-    "lab/execution/lean.py": "def later():\n    import lab.pages",
+    "lab/execution/forking.py": "def later():\n    import lab.pages",
     "nn_core.py": "from lab import tracking",
     "activations.py": "from backends import plain",
     "backends/plain.py": "import nn_core",
@@ -88,3 +90,12 @@ def test_nothing_at_the_top_is_left_out():
     layers = " ".join(next(contract["layers"] for contract in rules["contracts"] if contract["id"] == "house"))
     assert imports.names(tree.ROOT) == set(rules["root_packages"])
     assert imports.names(tree.ROOT) <= set(re.findall(r"\w+", layers))
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("front", ["report", "sweep", "lab.pages.exporter", "lab.tabular.table"])
+def test_no_front_waits_for_a_grammar_that_nobody_needs(front):
+    """It compiles for two seconds, and whatever is imported first decides whether it does."""
+    code = f"import {front}, sys; print('nbformat' in sys.modules, 'rfc3987_syntax.syntax_helpers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tree.ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["True", "False"], done.stderr

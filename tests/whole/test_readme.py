@@ -21,7 +21,7 @@ import optimizers
 import tree
 from lab.execution.notebook import parameters
 from lab.pages import command
-from lab.search import sweep
+from lab.search import command as sweeping
 from nn_core import NeuralNetwork
 from tree import ROOT
 
@@ -112,7 +112,7 @@ def parsed(monkeypatch):
 
     def understand(words):
         with pytest.raises(Parsed) as caught:
-            {"sweep.py": sweep.main, "report.py": command.main}[words[0]](words[1:])
+            {"sweep.py": sweeping.main, "report.py": command.main}[words[0]](words[1:])
         return vars(caught.value.args[0])
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
