@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast cluster sweep evaluate every reports bench bench-core test lint lock clean help
+.PHONY: all env data lab fast cluster watch sweep evaluate every reports bench bench-core bench-sweep test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -39,6 +39,10 @@ fast: .venv/.users  ## numba, the optional extra: the same training, faster
 cluster: .venv/.users  ## Dask's distributed, another extra: many machines run a sweep together
 	$(INSTALL) --constraint requirements-dev.lock distributed
 
+watch: .venv/.users  ## Optuna's dashboard, another extra, on all sweeps of runs/, which it only reads
+	@$(PY) -c "import optuna_dashboard" 2>/dev/null || $(INSTALL) --constraint requirements-dev.lock optuna-dashboard
+	$(PY) sweep.py watch
+
 sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption, the rest of them
 
 evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
@@ -57,6 +61,9 @@ bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-l
 
 bench-core: data  ## time the network as it is beside that of a commit: make bench-core BASE=HEAD~1
 	$(PY) benchmarks/bench.py core $(or $(BASE),HEAD)
+
+bench-sweep: .venv/.developers data  ## time a sweep's runs, and the same by W&B's agent: a quarter of an hour
+	$(PY) benchmarks/sweeping.py
 
 lint: .venv/.developers  ## style of modules and notebooks, direction of imports, no outputs in notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

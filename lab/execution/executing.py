@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import threading
@@ -25,6 +26,9 @@ from papermill.exceptions import PapermillExecutionError
 from lab.execution.forking import CAN_FORK, ForkedProvisioner, Template
 from lab.execution.notebook import kernel_of, read, without_figures
 
+logging.getLogger("papermill").addFilter(
+    lambda record: "Kernel died" not in record.getMessage()
+)  # whoever asked is told
 QUICK = {"request_save_on_cell_execute": False}  # a notebook saved once, at its end, costs a quarter of a second less
 START = 120  # seconds that a kernel may take to start
 ASK = 0.1  # seconds between two questions whether it has

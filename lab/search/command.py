@@ -10,21 +10,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.streams import forgive
-from lab.execution.notebook import TRAINING, NotebookError
+from lab.execution.notebook import TRAINING, Notebook, NotebookError
 from lab.search import sweep
 from lab.search.check import check
-from lab.search.distributions import number
+from lab.search.fitting import Fit
 from lab.search.planning import KEEP
 from lab.search.reading import SweepError, load
 from lab.search.results import folder_of
+from lab.search.space import points
+from lab.search.sweepfile import read
 from lab.tracking import Record
 
 
 def agent(file: str | Path) -> Record:
-    """Run once what W&B's agent asks for in a JSON file of parameters; kept in runs/<sweep id>/<run id>/<run name>/."""
-    params = {key: number(value) for key, value in load(Path(file)).items()}
-    folder = folder_of(os.environ.get("WANDB_SWEEP_ID") or "agent")
-    return sweep.run_configurations([params], sweep=os.environ.get("WANDB_RUN_ID") or "run", workers=1, root=folder)[0]
+    """Run once what W&B's agent asks for in a JSON file of parameters; kept in runs/<sweep id>/<run id>/<run name>/.
+
+    Other people's words are taken for ours, as in a sweep's file.
+    """
+    parameters = {key: {"value": value} for key, value in load(Path(file)).items()}
+    fit = Fit(read({"method": "grid", "parameters": parameters}), Notebook(TRAINING)) if parameters else None
+    for line in fit.said if fit else ():
+        print(line, flush=True)
+    if fit and fit.lacks:
+        raise SweepError("; ".join(fit.lacks))
+    config = fit.sweep.configuration(next(points(fit.sweep.space))) if fit else {}
+    folder, run = folder_of(os.environ.get("WANDB_SWEEP_ID") or "agent"), os.environ.get("WANDB_RUN_ID") or "run"
+    return sweep.run_configurations([config], run, 1, root=folder, taken=fit.taken if fit else ())[0]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("upload", help="send its offline runs to W&B")
     command.add_argument("sweep", help="the sweep's name")
     command.add_argument("--delete", action="store_true", help="delete W&B's own files of a run once it has it")
+    command = commands.add_parser("watch", help="Optuna's dashboard on all sweeps, which are only read")
+    command.add_argument("--port", type=int, default=8080, help="of this machine alone (default: 8080)")
     commands.add_parser("agent", help="one run, for W&B's agent").add_argument("file", help="JSON file of parameters")
     return parser
 
@@ -96,6 +109,10 @@ def _do(command: str, options: dict) -> int | None:
             print(found.to_string(index=False, float_format="{:.6g}".format))
         case "upload":
             sweep.send(options["sweep"], delete=options["delete"])
+        case "watch":
+            from lab.search.watching import watch  # here, since it is an optional extra
+
+            watch(options["port"])
         case "agent":
             agent(options["file"])
     return None

@@ -101,9 +101,19 @@ def plan(source: str | Path | dict, options: Options, root: str | Path | None = 
     if fit.lacks:
         raise SweepError("; ".join(fit.lacks))
     sweep, folder = fit.sweep, folder_of(fit.sweep.name, root)
+    _refuse_alike(folder)
     wanted = _wanted(sweep, notebook, options.count)
     known = dict(_known(name, sweep, notebook, root) for name in options.after)
     return Plan(sweep, notebook, options, folder, wanted, fit.said, fit.taken, known)
+
+
+def _refuse_alike(folder: Path) -> None:
+    """Refuse a name of which capitals alone make another: some systems would keep both sweeps in one folder."""
+    if folder.parent.is_dir():
+        others = (path.name for path in folder.parent.iterdir() if path.name.casefold() == folder.name.casefold())
+        if other := next((name for name in others if name != folder.name), None):
+            rule = "capitals alone do not tell folders apart on every system"
+            raise SweepError(f"there is a sweep {other!r} beside {folder.name!r}, and {rule}: choose another name")
 
 
 def _wanted(sweep: Sweep, notebook: Notebook, count: int | None) -> int:

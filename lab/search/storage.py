@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.files import read_json, write_json
@@ -189,14 +191,43 @@ class File(Optuna):
             self._database = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
         return self._database
 
-    @contextmanager
-    def _naming(self) -> Iterator[None]:
-        try:
-            yield
-        except ERRORS as error:
-            said = first_line(error.__cause__ or error)
-            fault, cure = next(((fault, cure) for word, fault, cure in FAULTS if word in said), DAMAGE)
-            raise SweepError(f"{self.path} {fault.format(said)}: {cure}") from error
+    def _naming(self) -> AbstractContextManager[None]:
+        return naming(self.path)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Say of a study's file what is wrong with it, and what to do."""
+    try:
+        yield
+    except ERRORS as error:
+        said = first_line(error.__cause__ or error)
+        fault, cure = next(((fault, cure) for word, fault, cure in FAULTS if word in said), DAMAGE)
+        raise SweepError(f"{path} {fault.format(said)}: {cure}") from error
+
+
+class Study(NamedTuple):
+    """A study as Optuna keeps it, for tools of its own."""
+
+    name: str
+    direction: StudyDirection
+    trials: list[FrozenTrial]
+
+
+def studies(path: Path) -> list[Study]:
+    """The studies in a sweep's file, which is only read; raises SweepError where that cannot be done."""
+    url = f"sqlite:///file:{quote(path.as_posix())}?mode=ro&uri=true"
+    options = {"connect_args": {"timeout": PATIENCE}, "poolclass": NullPool}
+    with naming(path):
+        storage = RDBStorage(url, engine_kwargs=options, skip_table_creation=True)
+        return [
+            Study(study.study_name, study.directions[0], _trials(storage, study.study_name))
+            for study in storage.get_all_studies()
+        ]
+
+
+def _trials(storage: RDBStorage, study: str) -> list[FrozenTrial]:
+    return storage.get_all_trials(storage.get_study_id_from_name(study), deepcopy=False)
 
 
 ROOM = "start again with the same command once there is room and right to write, nothing that ended is lost"

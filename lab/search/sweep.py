@@ -205,11 +205,12 @@ def run_configurations(
     timeout: float = 3600,
     notebook: str | Path = TRAINING,
     root: str | Path | None = None,
+    taken: Sequence[str] = (),
 ) -> list[Record]:
     """Run given configurations and return their records, in the same order.
 
-    One that has its result, from this very code, is taken from its record. Raises SweepError naming one that failed,
-    after all others have ended.
+    One that has its result, from this very code, is taken from its record. `taken` are words that were taken for
+    others, which records say. Raises SweepError naming one that failed, after all others have ended.
     """
     refuse_name(sweep, OTHERS)
     book, configs, folder = Notebook(notebook, RULES), list(configs), folder_of(sweep, root)
@@ -220,7 +221,7 @@ def run_configurations(
     with _alone(folder):
         state = {"names": list(jobs), "fingerprint": book.fingerprint, "total": len(jobs)} | METRIC
         File(folder).keep_state(state)
-        found = _run_given(list(jobs.values()), book, folder, workers, timeout)
+        found = _run_given(list(jobs.values()), book, folder, workers, timeout, taken)
     for name, record in found.items():
         if record["status"] not in ENDED:
             raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")
@@ -228,7 +229,7 @@ def run_configurations(
 
 
 def _run_given(
-    jobs: Sequence[Job], notebook: Notebook, folder: Path, workers: int, timeout: float
+    jobs: Sequence[Job], notebook: Notebook, folder: Path, workers: int, timeout: float, taken: Sequence[str]
 ) -> dict[str, Record]:
     """The records of jobs of one configuration each, by its name."""
     copies, found = Copies(None), dict[str, Record]()
@@ -238,7 +239,7 @@ def _run_given(
         found[job.key] = records[0]
 
     with Here(workers, notebook, folder / "kernels.log", copies.environment) as executor:
-        runner = Runner(folder, notebook, executor, copies, timeout)
+        runner = Runner(folder, notebook, executor, copies, timeout, taken=taken)
         for job in jobs:
             if records := runner.kept(job.configs):
                 tell(job, records)

@@ -166,11 +166,11 @@ def _metric(raw: Config, say: Callable[[str], object]) -> Config:
     require([metric.get("goal", "minimize")], GOALS, "a goal")
     if type(metric.get("target", 0)) not in (int, float):
         raise SweepError(f"target of the metric must be a number, not {shown(metric['target'])}")
-    _require_imputed(metric, raw["method"])
+    _require_imputed(metric, raw["method"], say)
     return {"goal": "minimize"} | metric
 
 
-def _require_imputed(metric: Config, method: str) -> None:
+def _require_imputed(metric: Config, method: str, say: Callable[[str], object]) -> None:
     """What bayes takes for the metric of a run without one: here, as W&B does by default, the worst."""
     require([metric.get("impute", "worst")], IMPUTED, "a way to impute")
     require([metric.get("impute_while_running", "false")], (*IMPUTED, "false"), "a way to impute while running")
@@ -178,6 +178,8 @@ def _require_imputed(metric: Config, method: str) -> None:
     for key, possible in others.items():
         if method == "bayes" and metric.get(key, possible[0]) not in possible:
             raise SweepError(f"{key}: {metric[key]} is not implemented for bayes: leave it out, which is {possible[0]}")
+        if method != "bayes" and key in metric:
+            say(f"{key} has no effect with method {method}, as on W&B")
 
 
 def _count(raw: Config, key: str, most: float = float("inf")) -> int | None:

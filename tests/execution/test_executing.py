@@ -205,3 +205,13 @@ def test_a_driver_that_is_killed_leaves_no_process(preload, number, book, tmp_pa
         driver.wait()
     psutil.wait_procs(below, timeout=120)
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in below)
+
+
+@pytest.mark.parametrize("preload", WAYS)
+def test_a_kernel_that_dies_is_an_exception_and_nothing_in_red(preload, book, tmp_path, caplog):
+    """Interrupting a sweep in JupyterLab kills kernels, and papermill's log would show each there."""
+    with Kernels({}, tmp_path / "log", preload) as kernels:
+        with pytest.raises(ExecutionError, match="Kernel died") as error:
+            kernels.execute(book("import os; os.kill(os.getpid(), 9)"), tmp_path / "out.ipynb", {})
+        assert error.value.died
+    assert "Kernel died" not in caplog.text

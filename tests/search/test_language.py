@@ -367,3 +367,9 @@ def test_whatever_a_file_holds_it_is_a_sweep_or_one_sentence(content, entry):
             sentence = str(error)
         assert "\n" not in sentence
         assert len(sentence) < 500
+
+
+def test_what_only_bayes_imputes_is_said_to_have_no_effect_elsewhere():
+    plan = {"method": "grid", "metric": {"name": "loss", "goal": "minimize", "impute": "latest"}}
+    found = read(plan | {"parameters": {"layers": {"values": [2, 3]}}})
+    assert found.said == ("impute has no effect with method grid, as on W&B",)

@@ -806,22 +806,48 @@ def test_ctrl_c_on_the_command_line_is_exit_130(monkeypatch):
     assert command.main(["run", "sweeps/random.yaml"]) == 130
 
 
-def test_an_agent_of_wandb_runs_once_what_its_file_says(notebook, tmp_path, monkeypatch):
+def agent(words, tmp_path, monkeypatch):
+    """What W&B's agent would have run, by its file."""
     given = {}
 
-    def run_configurations(configs, sweep, workers, root):
-        given.update(configs=configs, sweep=sweep, workers=workers, root=root)
+    def run_configurations(configs, sweep, workers, **options):
+        given.update(configs=configs, sweep=sweep, workers=workers, **options)
         return [{}]
 
     monkeypatch.setattr(sweep, "run_configurations", run_configurations)
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("WANDB_SWEEP_ID", "../../s1")
     monkeypatch.setenv("WANDB_RUN_ID", "r1")
-    (tmp_path / "config.json").write_text('{"layers": 2, "learning_rate": "1e-05"}')
-    assert command.main(["agent", str(tmp_path / "config.json")]) == 0
-    root = given.pop("root")
-    assert root.parent == (tmp_path / "runs").resolve()  # whatever W&B calls a sweep
-    assert given == {"configs": [{"layers": 2, "learning_rate": 1e-5}], "sweep": "r1", "workers": 1}
+    (tmp_path / "config.json").write_text(json.dumps(words))
+    return command.main(["agent", str(tmp_path / "config.json")]), given
+
+
+def test_an_agent_of_wandb_runs_once_what_its_file_says(tmp_path, monkeypatch):
+    code, given = agent({"layers": 2, "learning_rate": "1e-05"}, tmp_path, monkeypatch)
+    assert code == 0
+    assert given.pop("root").parent == (tmp_path / "runs").resolve()  # whatever W&B calls a sweep
+    assert given == {"configs": [{"layers": 2, "learning_rate": 1e-5}], "sweep": "r1", "workers": 1, "taken": []}
+    assert agent({}, tmp_path, monkeypatch)[1]["configs"] == [{}]
+
+
+def test_an_agents_words_are_taken_for_ours_and_that_is_said(tmp_path, monkeypatch, capsys):
+    words = {"hidden_size": [64, 32], "opt": "nesterov", "weight_init": "Glorot"}
+    code, given = agent(words, tmp_path, monkeypatch)
+    assert code == 0
+    config = {"num_hidden_neurons": [64, 32], "layers": 2, "optimizer": "nag", "initializer": "xavier"}
+    assert given["configs"] == [config]
+    assert "hidden_size is taken for num_hidden_neurons" in given["taken"]
+    assert "opt is taken for optimizer" in capsys.readouterr().out
+    assert agent({"dropout": 0.1}, tmp_path, monkeypatch)[0] == 1
+    assert "'dropout' is not a parameter of 03_train.ipynb" in capsys.readouterr().err
+
+
+@pytest.mark.kernel
+def test_capitals_alone_do_not_tell_sweeps_apart(notebook):
+    run(definition(), 1, notebook=notebook, execute=Fake())
+    sentence = "there is a sweep 'trial' beside 'Trial', and capitals alone do not tell folders apart on every system"
+    with pytest.raises(sweep.SweepError, match=sentence):
+        run(definition(name="Trial"), 1, notebook=notebook, execute=Fake())
 
 
 # --- with real kernels ---
