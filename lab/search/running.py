@@ -124,8 +124,9 @@ class Runner:
 
     def _settle(self, folder: Path, record: Record, new: bool) -> None:
         """Give the executed notebook its name and, where W&B is offline, a new run its place there."""
-        if self._taken and record.get("taken") != self._taken:
-            record["taken"] = self._taken
+        facts = {"name": folder.name} | ({"taken": self._taken} if self._taken else {})
+        if any(record.get(key) != value for key, value in facts.items()):
+            record |= facts  # a notebook of one's own may log less than it takes, and call its run by that
             write_json(folder / "record.json", record)
         if self._running(folder).exists():
             os.replace(self._running(folder), folder / self.notebook.path.name)

@@ -1,10 +1,14 @@
 """Breaks a sweep in every way that a long night can, and counts what is left: nothing may be lost, nothing run twice.
 
-    python tests/endurance.py --runs 1000 --workers 4 --kills 3
+    python tests/kit/endurance.py --runs 1000 --workers 4 --kills 3
 
 Runs of a notebook that takes a second; at random moments the driver is killed (-9) and started again with the same
 command, and one kernel in twenty is killed as well. In the end every configuration must be on record exactly once, no
 process may be left, and no file torn. Needs psutil, as `make test` installs it. A thousand runs: a quarter of an hour.
+
+    python tests/kit/endurance.py --runs 200 --workers 2 --kills 10 --cluster
+
+The same on a scheduler of Dask's: there workers are killed, one after another, and others come for them.
 """
 
 import argparse
@@ -22,6 +26,7 @@ import nbformat
 import psutil
 from tqdm import tqdm
 
+from dask_kit import Room
 from lab.search import sweep
 from lab.search.results import trials_of
 from lab.tracking import REPOSITORY, duration
@@ -97,6 +102,33 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
     }
 
 
+def endure_on_cluster(
+    command: list[str], root: Path, runs: int, kills: int, workers: int, chance: random.Random
+) -> dict[str, object]:
+    """Run the command on workers of Dask's, and kill one of them at each of so many moments."""
+    environment = {"WANDB_MODE": "disabled", "FASHION_RUNS": str(root)}
+    moments, began, room = sorted(chance.uniform(0.05, 0.9) * runs for _ in range(kills)), time.monotonic(), Room()
+    try:
+        staff = [room.worker() for _ in range(workers)]
+        command = [*command, "--cluster", room.address]
+        driver = subprocess.Popen(command, env=os.environ | environment)
+        while driver.poll() is None:
+            done = sum(1 for _ in (root / "endurance").glob("*/record.json"))
+            print(f"\r{done} of {runs} begun, {kills - len(moments)} workers killed", end="")
+            if moments and done >= moments[0]:
+                moments.pop(0)
+                staff.pop(0).kill()
+                staff.append(room.worker())
+            time.sleep(0.2)
+    finally:
+        room.close()
+    time.sleep(3)  # a kernel notices within a second that its worker is gone
+    left = sum("ipykernel" in " ".join(process.cmdline()) for process in psutil.Process().children(recursive=True))
+    return {"workers killed": kills - len(moments), "processes left": left} | {
+        "time": duration(time.monotonic() - began)
+    }
+
+
 def count(root: Path, journal: Path) -> dict[str, object]:
     """What is on record."""
     complete = Counter(trial.name for trial in trials_of("endurance", root)[1] if trial.has_result)
@@ -122,7 +154,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--kills", type=int, default=3, help="of the driver")
+    parser.add_argument("--kills", type=int, default=3, help="of the driver, or of the cluster's workers")
+    parser.add_argument("--cluster", action="store_true", help="on workers of Dask's")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
@@ -133,7 +166,11 @@ def main() -> int:
         (Path(folder) / "plan.json").write_text(json.dumps(plan))
         command = [sys.executable, REPOSITORY / "sweep.py", "run", str(Path(folder) / "plan.json")]
         command += ["--workers", str(options.workers), "--notebook", str(notebook)]
-        done = endure(command, root, options.runs, options.kills, random.Random(options.seed))
+        chance = random.Random(options.seed)
+        if options.cluster:
+            done = endure_on_cluster(command, root, options.runs, options.kills, options.workers, chance)
+        else:
+            done = endure(command, root, options.runs, options.kills, chance)
         found = count(root, journal)
         for what, n in (done | found).items():
             print(f"{what:60} {n}")

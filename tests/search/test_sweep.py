@@ -843,6 +843,25 @@ def test_an_agents_words_are_taken_for_ours_and_that_is_said(tmp_path, monkeypat
 
 
 @pytest.mark.kernel
+def test_a_run_is_called_by_its_folder_whatever_its_notebook_calls_it(notebook):
+    """One that logs less than it takes, or that would have files elsewhere removed."""
+
+    class Misnamed(Fake):
+        def __call__(self, notebook, output, parameters, timeout, hear):
+            super().__call__(notebook, output, parameters, timeout, hear)
+            path = Path(parameters["folder"]) / "record.json"
+            write_json(path, json.loads(path.read_text()) | {"name": "another"})
+
+    elsewhere = Path(os.environ["FASHION_RUNS"]) / "trial" / "another"
+    elsewhere.mkdir()
+    (elsewhere / "weights.npz").write_text("of somebody else")
+    run(definition(), 3, keep=1, notebook=notebook, execute=Misnamed())
+    assert all(sweep.run_folder("trial", record).is_dir() for record in sweep.records("trial"))
+    assert len({record["name"] for record in sweep.records("trial")}) == 3
+    assert (elsewhere / "weights.npz").exists()
+
+
+@pytest.mark.kernel
 def test_capitals_alone_do_not_tell_sweeps_apart(notebook):
     run(definition(), 1, notebook=notebook, execute=Fake())
     sentence = "there is a sweep 'trial' beside 'Trial', and capitals alone do not tell folders apart on every system"
