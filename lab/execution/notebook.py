@@ -48,11 +48,13 @@ class Parameter(NamedTuple):
 def read(path: Path) -> nbformat.NotebookNode:
     """A notebook's file; raises NotebookError where there is none, or none that can be read."""
     try:
-        return nbformat.read(path, as_version=4)
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook, relax_add_props=True)  # of which reading only warns
+        return notebook
     except FileNotFoundError as error:
         raise NotebookError(f"the notebook {path} does not exist") from error
     except Exception as error:  # what a damaged file raises has no common base
-        cause = "it is no JSON" if isinstance(error, NotJSONError) else text_of(error)[:200]  # not what it holds
+        cause = "it is no JSON" if isinstance(error, NotJSONError) else text_of(error)[:200]  # and not what it holds
         raise NotebookError(f"{path} is not a readable notebook: {cause}") from error
 
 
