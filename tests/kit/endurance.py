@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
@@ -38,15 +39,17 @@ from lab import tracking
 with tracking.start(dict(number=number), folder) as run:
     with open(journal, "a") as file:
         file.write(f"{run.name}\\n")
-    time.sleep(1)
+    time.sleep(pause)
     run.log(dict(epoch=1, loss=0.0, accuracy=0.0, validationaccuracy=number / 10**6, seconds=1.0))
 """
 FRACTION = 1 / 20  # of the kernels that are killed
+STARTS = 10  # of a driver that nobody kills: one that needs more does not get on
 
 
-def write_notebook(path: Path, journal: Path) -> None:
+def write_notebook(path: Path, journal: Path, pause: float) -> None:
     parameters = (
         f'number: int = 0  # all that varies\nfolder: str = ""\njournal: str = {str(journal)!r}  # of what began\n'
+        f"pause: float = {pause}  # seconds that a run takes\n"
     )
     cells = [
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
@@ -71,7 +74,7 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
     below: list[psutil.Process] = []
     killed, began = Counter(), time.monotonic()
     bar = tqdm(total=runs, unit="run", disable=None)
-    while True:
+    for _ in range(kills + STARTS):
         driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         while driver.poll() is None:
             for process in kernels(driver):
@@ -81,8 +84,9 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
                     seen[process.pid] = time.monotonic() + chance.uniform(0, 2) if doomed else None
                 if seen[process.pid] is not None and time.monotonic() > seen[process.pid]:
                     seen[process.pid] = None
-                    process.kill()
-                    killed["kernels"] += 1
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
+                        killed["kernels"] += 1
             done = sum(1 for _ in (root / "endurance").glob("*/record.json"))
             print(
                 f"\r{done} of {runs} begun, {killed['drivers']} drivers and {killed['kernels']} kernels killed", end=""
@@ -150,17 +154,18 @@ def count(root: Path, journal: Path) -> dict[str, object]:
     }
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--kills", type=int, default=3, help="of the driver, or of the cluster's workers")
     parser.add_argument("--cluster", action="store_true", help="on workers of Dask's")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
-    options = parser.parse_args()
+    parser.add_argument("--pause", type=float, default=1, help="seconds that a run takes")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="endurance-") as folder:
         root, journal, notebook = Path(folder) / "runs", Path(folder) / "journal", Path(folder) / "second.ipynb"
-        write_notebook(notebook, journal)
+        write_notebook(notebook, journal, options.pause)
         parameters = {"number": {"min": 0, "max": 10**6}}
         plan = {"name": "endurance", "method": "random", "run_cap": options.runs, "parameters": parameters}
         (Path(folder) / "plan.json").write_text(json.dumps(plan))
@@ -172,6 +177,7 @@ def main() -> int:
         else:
             done = endure(command, root, options.runs, options.kills, chance)
         found = count(root, journal)
+        print()
         for what, n in (done | found).items():
             print(f"{what:60} {n}")
     whole = {"configurations on record": options.runs, "of them exactly once": options.runs, "records": options.runs}

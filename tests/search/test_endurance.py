@@ -1,0 +1,17 @@
+"""The endurance run of `tests/kit/endurance.py`, as short as it can be and still break what it breaks."""
+
+import re
+
+import pytest
+
+import endurance
+
+
+@pytest.mark.kernel
+def test_a_driver_that_is_killed_and_kernels_that_are_lose_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(endurance, "FRACTION", 1 / 5)
+    code = endurance.main(["--runs", "16", "--workers", "2", "--kills", "1", "--pause", "0.1", "--seed", "1"])
+    said = capsys.readouterr().out
+    assert code == 0, said
+    assert re.search("^drivers killed +1$", said, re.MULTILINE)
+    assert re.search("^kernels killed +[0-9]", said, re.MULTILINE)  # how many, the machine's pace decides
