@@ -47,8 +47,9 @@ sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen; after an interruption,
 
 evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
 
-every: data  ## train what the table of every configuration lacks, hours of it; after an interruption, the rest
+every: data  ## train what the table of every configuration lacks, hours of it, and replay searches on it
 	@$(PY) -m lab.tabular.table
+	@$(PY) -m lab.tabular.bayes
 
 reports: reports/index.html  ## the pages in reports/
 
@@ -117,6 +118,7 @@ $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(
 $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb $(CODE) requirements.lock | data
 	$(PY) report.py run $<
 $(RUNS)/notebooks/06_benchmark.ipynb: $(wildcard $(RUNS)/benchmark.json)
+$(RUNS)/notebooks/07_every_configuration.ipynb: $(RUNS)/.sweep $(wildcard tables/*.xz)
 $(RUNS)/notebooks/04_sweep.ipynb: $(RUNS)/.sweep
 $(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep notebooks/03_train.ipynb
 

@@ -45,6 +45,7 @@ SMALL = {  # in the order in which they are run
     "04_sweep": {"resamples": 5},
     "05_evaluation": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
     "06_benchmark": {"limit": 500, "rounds": 2},
+    "07_every_configuration": {"replays": 20},
 }
 
 

@@ -1,0 +1,158 @@
+"""Replays of Bayesian search: what a sweep chooses with, asked on the table. They take minutes, and are kept beside it.
+
+python -m lab.tabular.bayes        # makes those that are lacking, as `make every` does once the table is complete
+"""
+
+from __future__ import annotations
+
+import functools
+import lzma
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+from joblib import Parallel, delayed
+
+from common.files import write_whole
+from lab.search.choosing import Chooser
+from lab.search.planning import LAG
+from lab.search.space import configuration
+from lab.search.stopping import Hyperband
+from lab.search.sweepfile import read
+from lab.search.trials import Outcome, Trial
+from lab.tabular import table as tabular
+from lab.tabular.cube import Cube, axes, cube
+from lab.tabular.replays import Method, Replays, Trace, epochs_of, random, replay, stopped_after, trace
+from lab.tracking import REPOSITORY
+
+KEPT = REPOSITORY / "tables" / "replays.csv.xz"
+WORKERS = 2  # of the sweep that is replayed: what still runs, its search does not see
+RUNS = 200
+REPLAYS = 200
+FIRST = 24  # random runs of the plan of `make`, from which its bayes goes on
+
+
+def bayes(rule: Hyperband | None = None, after: int = 0) -> Method:
+    """Choices by the code that a sweep with method bayes chooses with, here Optuna's TPE.
+
+    With a rule, those that fall behind are stopped. With `after`, so many random runs come first, as another sweep, and
+    count among the runs.
+    """
+
+    def search(table: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        first = random(table, seed, rng, after).drawn if after else np.array([], dtype=int)
+        known = [_trial(table, seed, int(choice), params_of(int(choice)), None, []) for choice in first]
+        luck = int(rng.integers(2**31))
+        chooser = Chooser(read(tabular.GRID).space, "bayes", "maximize", luck, _name, lag=LAG * WORKERS, known=known)
+        trials, curves = list[Trial](), list[list[float]]()
+        for _ in range(runs - len(first)):
+            params = chooser.choose(trials)
+            trials.append(_trial(table, seed, number_of(params), params, rule, curves))
+        went = [*epochs_of(first), *map(len, curves)]
+        return trace(table, seed, np.append(first, [number_of(trial.params) for trial in trials]).astype(int), went)
+
+    return search
+
+
+def _trial(
+    table: Cube, seed: int, choice: int, params: Mapping[str, object], rule: Hyperband | None, curves: list[list[float]]
+) -> Trial:
+    """What has come of a choice; its curve, as far as it went, is added to the others."""
+    curve = table.curve(choice, seed)
+    went = stopped_after(rule, curve, curves) if rule else len(curve)
+    curves.append(curve[:went])
+    outcome = Outcome.FINISHED if went == len(curve) else Outcome.STOPPED
+    return Trial(dict(params), _name(params), _distributions(), outcome=outcome, value=curve[went - 1], epochs=went)
+
+
+RULE = read(REPOSITORY / "sweeps" / "hyperband.yaml").stopping
+SEARCHES = {
+    "bayes": bayes(),
+    "bayes, hyperband": bayes(RULE),
+    f"{FIRST} random, then bayes": bayes(after=FIRST),
+}
+
+
+# --- choices and what Optuna calls them ---
+
+
+def params_of(choice: int) -> dict[str, object]:
+    """A choice as Optuna would have chosen it."""
+    places = np.unravel_index(choice, [len(values) for values in axes().values()])
+    found = {name: values[k] for (name, values), k in zip(axes().items(), places, strict=True)}
+    return {name: parameter.chosen(found[name]) for name, parameter in tabular.space().items()}
+
+
+def number_of(params: Mapping[str, object]) -> int:
+    """The number of a choice that Optuna has chosen."""
+    found = configuration(tabular.space(), dict(params))
+    places = [values.index(found[name]) for name, values in axes().items()]
+    return int(np.ravel_multi_index(places, [len(values) for values in axes().values()]))
+
+
+@functools.cache
+def _distributions() -> dict[str, optuna.distributions.BaseDistribution]:
+    return {name: parameter.distribution for name, parameter in tabular.space().items()}
+
+
+def _name(params: Mapping[str, object]) -> str:
+    return str(number_of(params))
+
+
+# --- those that are kept ----------------------------------------------------------------------------------------------
+
+
+def load(table: Cube, path: Path = KEPT) -> dict[str, Replays]:
+    """The replays that are kept, by search; raises FileNotFoundError where there are none."""
+    if not path.exists():
+        raise FileNotFoundError(f"there are no replays in {path}: `make every` computes them")
+    frame, found = pd.read_csv(path), dict[str, Replays]()
+    for name, rows in frame.groupby("search", sort=False):
+        shape = rows["replay"].nunique(), -1
+        drawn, went = (rows[column].to_numpy().reshape(shape) for column in ("choice", "epochs"))
+        seeds = rows["replay"].to_numpy().reshape(shape)[:, 0] % len(table.seeds)
+        traces = [trace(table, *one) for one in zip(seeds, drawn, went, strict=True)]
+        found[str(name)] = Replays(seeds, *map(np.array, zip(*traces, strict=True)))
+    return found
+
+
+def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = KEPT, workers: int = 2) -> None:
+    """Make the replays that are lacking, and keep them; written after each search.
+
+    Raises ValueError for a table that is not complete, on which Bayesian search would ask for what is not there.
+    """
+    if not table.complete:
+        raise ValueError(f"{(~table.there).sum():,} of {len(table.there):,} choices are not in the table yet")
+    frames = [pd.read_csv(path)] if path.exists() else []
+    done = {name for frame in frames for name in frame["search"]}
+    for name in (name for name in SEARCHES if name not in done):
+        frames += Parallel(workers)(delayed(_rows)(table, name, runs, number) for number in range(replays))
+        text = pd.concat(frames).to_csv(index=False, lineterminator="\n")
+        write_whole(path, lzma.compress(text.encode(), preset=9))
+        print(f"{replays} replays of {name}", flush=True)
+
+
+def _rows(table: Cube, name: str, runs: int, number: int) -> pd.DataFrame:
+    """A replay as it is kept: a row a run."""
+    found = replay(table, SEARCHES[name], runs, [number])
+    went = np.diff(found.paid[0], prepend=0)
+    return pd.DataFrame({"search": name, "replay": number, "run": range(1, runs + 1)}).assign(
+        choice=found.drawn[0], epochs=went
+    )
+
+
+def again(table: Cube, kept: Mapping[str, Replays], numbers: Sequence[int], runs: int = 48) -> tuple[int, int]:
+    """How many of some replays, made again, run the same choices as those that are kept; and how many these are."""
+    same = [
+        np.array_equal(replay(table, SEARCHES[name], runs, [number]).drawn[0], found.drawn[number, :runs])
+        for name, found in kept.items()
+        for number in numbers
+    ]
+    return sum(same), len(same)
+
+
+if __name__ == "__main__":
+    compute(cube(tabular.load()).only(tabular.SEEDS))
