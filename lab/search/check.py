@@ -47,6 +47,8 @@ def _headline(sweep: Sweep, size: float) -> str:
         facts.append(f"{sweep.run_cap} at most")
     if sweep.seeds > 1:
         facts.append(f"{sweep.seeds} seeds each")
+    if sweep.confirm:
+        facts.append(str(sweep.confirm))
     if sweep.stopping:
         epochs = ", ".join(map(str, sweep.stopping.bands[:4]))
         more = ", ..." if len(sweep.stopping.bands) > 4 else ""

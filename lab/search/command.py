@@ -71,6 +71,8 @@ def _add_run(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", type=int, default=KEEP, help=keep)
     command.add_argument("--keep-all", dest="keep", action="store_const", const=None, help="keep them of every run")
     command.add_argument("--cluster", metavar="SCHEDULER", help="Dask's, by address or file: its workers run it all")
+    text = "run the best again with further seeds: 5x5, the default, is 5 of them until each has 5 seeds"
+    command.add_argument("--confirm", nargs="?", const="5x5", metavar="BESTxSEEDS", help=text)
     command.add_argument("--reuse", action="store_true", help="take over what another sweep has run already")
     command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
 

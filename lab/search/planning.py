@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.execution.notebook import TRAINING, Notebook, digest
 from lab.search.choosing import Chooser
+from lab.search.confirmation import Confirmation, confirmation
 from lab.search.fitting import Fit
 from lab.search.jobs import name_of
 from lab.search.reading import SweepError
@@ -36,10 +37,12 @@ class Options:
     reuse: bool = False
     notebook: str = str(TRAINING)
     cluster: str | None = None
+    confirm: str | None = None  # 5x5, say, in place of what the file asks for
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < math.inf:
             raise SweepError(f"timeout must be a number of seconds above 0, not {self.timeout}")
+        confirmation(self.confirm)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Plan:
     def lag(self) -> int | None:
         """Trials that bayes does not wait for; None for a cluster, whose workers come and go."""
         return None if self.options.cluster else LAG * self.options.workers
+
+    @property
+    def confirm(self) -> Confirmation | None:
+        """What its best are to be confirmed by, once it has ended."""
+        return confirmation(self.options.confirm) or self.sweep.confirm
 
     @property
     def study(self) -> str:

@@ -123,7 +123,7 @@ def best(name: str, *others: str, root: str | Path | None = None) -> Record:
 
     With several seeds, that of the first seed of the configuration with the best mean.
     """
-    metric, goal = _sought(name, *others, root=root)
+    metric, goal = sought(name, *others, root=root)
     top = ranked((result for sweep in (name, *others) for result in results(sweep, root)), goal)
     if top and top[0].value is not None:
         return top[0].records[0]
@@ -131,7 +131,7 @@ def best(name: str, *others: str, root: str | Path | None = None) -> Record:
     raise SweepError(f"sweep {named} has no finished run with {metric} yet")
 
 
-def _sought(*names: str, root: str | Path | None) -> tuple[str, str]:
+def sought(*names: str, root: str | Path | None) -> tuple[str, str]:
     """The metric and the goal of sweeps; raises SweepError if they differ."""
     states = {name: File(folder_of(name, root)).state() for name in names}
     sought = {name: (state["metric"], state["goal"]) for name, state in states.items()}
@@ -225,7 +225,7 @@ def configurations(name: str, *others: str, root: str | Path | None = None) -> p
     """
     import pandas as pd
 
-    metric, goal = _sought(name, *others, root=root)
+    metric, goal = sought(name, *others, root=root)
     found = [(sweep, result) for sweep in (name, *others) for result in results(sweep, root)]
     sweeps = {id(result): sweep for sweep, result in found}
     best_first = ranked((result for _, result in found), goal)

@@ -14,11 +14,14 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 
 from lab.execution.notebook import TRAINING, Notebook
+from lab.search import confirming
+from lab.search.confirmation import Confirmation
+from lab.search.confirming import choice, confirmed
 from lab.search.driving import Driver
 from lab.search.executors import Executor, Here
 from lab.search.jobs import Job, Jobs
@@ -61,7 +64,9 @@ __all__ = [
     "Result",
     "SweepError",
     "best",
+    "choice",
     "configurations",
+    "confirmed",
     "importance",
     "listing",
     "ranked",
@@ -93,6 +98,7 @@ def run(
     notebook: str | Path = TRAINING,
     root: str | Path | None = None,
     cluster: str | None = None,
+    confirm: str | None = None,
 ) -> pd.DataFrame:
     """Run a sweep, or go on with it, until it has `count` configurations, and return its table.
 
@@ -113,13 +119,15 @@ def run(
         notebook: The one that trains.
         root: The folder of all runs.
         cluster: The address of a scheduler of Dask's, or its file: runs go to its workers, and not to this machine's.
+        confirm: "5x5", say, in place of what the file asks for: once it has ended, its best 5, those of `after`
+            included, are run again on this machine until each has 5 seeds. `choice` then goes by their means.
 
     Raises:
         SweepError: Before the first run for what cannot work, and at the end if every run has failed.
         NotebookError: Before the first run, for a notebook or parameters that cannot work.
     """
     book = str(Path(notebook).resolve())
-    options = Options(count, workers, seed, after, timeout, keep, reuse, book, cluster)
+    options = Options(count, workers, seed, after, timeout, keep, reuse, book, cluster, confirm)
     planned = plan(source, options, root)
     for line in planned.said:
         print(line, flush=True)
@@ -130,6 +138,8 @@ def run(
     runs = [record for result in found for record in result.records]
     if runs and all(record["status"] == "failed" for record in runs):
         raise SweepError(f"every run of {planned.sweep.name} failed, the last with {runs[-1]['error']}")
+    if planned.confirm:
+        _confirm(planned, planned.confirm)
     return table_of(runs)
 
 
@@ -153,6 +163,18 @@ def _search(planned: Plan) -> State:
         after = f" besides those of {', '.join(planned.options.after)}" if planned.known else ""
         print(f"{sweep.name} ends here: its space holds {state['total']} configurations{after}, not {planned.wanted}")
     return state
+
+
+def _confirm(planned: Plan, asked: Confirmation) -> None:
+    """Run the best of a plan, and of the sweeps before it, with further seeds, and say what they come to."""
+    options, root = planned.options, planned.folder.parent
+
+    def given(configs: Sequence[Config], name: str) -> list[Record]:
+        more = {"timeout": options.timeout, "notebook": options.notebook, "root": root}
+        return run_configurations(configs, name, options.workers, reuse=True, **more)
+
+    found = confirming.confirm([*options.after, planned.sweep.name], asked, given, root)
+    print(f"{planned.sweep.name}: {confirming.sentence(found, planned.sweep.metric, asked)}", flush=True)
 
 
 @contextmanager
@@ -206,11 +228,13 @@ def run_configurations(
     notebook: str | Path = TRAINING,
     root: str | Path | None = None,
     taken: Sequence[str] = (),
+    reuse: bool = False,
 ) -> list[Record]:
     """Run given configurations and return their records, in the same order.
 
-    One that has its result, from this very code, is taken from its record. `taken` are words that were taken for
-    others, which records say. Raises SweepError naming one that failed, after all others have ended.
+    One that has its result, from this very code, is taken from its record; with `reuse`, also from that of another
+    sweep beside this one. `taken` are words of others' that mean those of the configurations, which records say. Raises
+    SweepError naming one that failed, after all others have ended.
     """
     refuse_name(sweep, OTHERS)
     book, configs, folder = Notebook(notebook, RULES), list(configs), folder_of(sweep, root)
@@ -221,7 +245,7 @@ def run_configurations(
     with _alone(folder):
         state = {"names": list(jobs), "fingerprint": book.fingerprint, "total": len(jobs)} | METRIC
         File(folder).keep_state(state)
-        found = _run_given(list(jobs.values()), book, folder, workers, timeout, taken)
+        found = _run_given(list(jobs.values()), book, folder, workers, timeout=timeout, taken=taken, reuse=reuse)
     for name, record in found.items():
         if record["status"] not in ENDED:
             raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")
@@ -229,9 +253,9 @@ def run_configurations(
 
 
 def _run_given(
-    jobs: Sequence[Job], notebook: Notebook, folder: Path, workers: int, timeout: float, taken: Sequence[str]
+    jobs: Sequence[Job], notebook: Notebook, folder: Path, workers: int, *, timeout: float, **more: Any
 ) -> dict[str, Record]:
-    """The records of jobs of one configuration each, by its name."""
+    """The records of jobs of one configuration each, by its name; `more` is for the runner."""
     copies, found = Copies(None), dict[str, Record]()
     metric, goal = METRIC["metric"], METRIC["goal"]
 
@@ -239,7 +263,7 @@ def _run_given(
         found[job.key] = records[0]
 
     with Here(workers, notebook, folder / "kernels.log", copies.environment) as executor:
-        runner = Runner(folder, notebook, executor, copies, timeout, taken=taken)
+        runner = Runner(folder, notebook, executor, copies, timeout, **more)
         for job in jobs:
             if records := runner.kept(job.configs):
                 tell(job, records)

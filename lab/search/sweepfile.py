@@ -8,6 +8,7 @@ from pathlib import Path
 
 from common.names import first_unknown
 from lab.execution.notebook import Config
+from lab.search.confirmation import Confirmation, confirmation
 from lab.search.distributions import number, read_space
 from lab.search.reading import SweepError, load, require_plain, shown
 from lab.search.space import Space, configuration, size
@@ -15,7 +16,7 @@ from lab.search.stopping import GOALS, Hyperband, hyperband
 
 __all__ = ["METRICS", "Sweep", "SweepError", "load", "number", "read"]
 
-OURS = "seeds"  # the one key that W&B does not know
+OURS, CONFIRM = "seeds", "confirm"  # the keys that W&B does not know
 TEXTS = ("name", "description", "project", "program", "entity", "job", "image_uri", "apiVersion", "kind")
 KEYS = (
     *TEXTS,
@@ -28,6 +29,7 @@ KEYS = (
     "controller",
     "scheduler",
     OURS,
+    CONFIRM,
 )
 ELSEWHERE = ("entity", "job", "image_uri", "apiVersion", "kind", "controller", "scheduler")  # of no meaning but on W&B
 METHODS = ("random", "bayes", "grid")
@@ -57,6 +59,7 @@ class Sweep:
     project: str | None  # on W&B
     seeds: int  # runs of each configuration, with seeds 0, 1, ...; it counts by their mean
     stopping: Hyperband | None
+    confirm: Confirmation | None  # of its best, once it has ended
     definition: Config  # what the file says that decides which runs are made
     source: Config  # all that it says
     said: tuple[str, ...] = ()  # what is worth a line before the first run
@@ -111,6 +114,7 @@ def read(source: str | Path | dict) -> Sweep:
         project=raw.get("project"),
         seeds=seeds,
         stopping=_stopping(raw, said.append),
+        confirm=confirmation(raw.get(CONFIRM)),
         definition=definition,
         source=raw | {"name": name},
         said=tuple(said),

@@ -1,0 +1,125 @@
+"""A confirmation: the best are run again with further seeds, and the mean decides."""
+
+import numpy as np
+import pytest
+
+from common.files import read_json, write_json
+from lab.search import command, confirming, sweep
+from lab.search.check import check
+from lab.search.confirmation import Confirmation, confirmation
+from sweep_kit import Fake, definition, run
+
+pytestmark = pytest.mark.usefixtures("place")
+SPACE = {"layers": {"values": [1, 2, 3, 4]}, "activation": {"value": "TANH"}}
+WORTH = {1: 0.90, 2: 0.80, 3: 0.85, 4: 0.10}  # with the first seed
+OTHERS = {1: 0.60, 2: 0.82, 3: 0.81, 4: 0.99}  # with any other; 4 is never looked at
+
+
+class Lucky(Fake):
+    """Configuration 1 is lucky with its first seed; by the mean, 2 and 3 are better."""
+
+    def __call__(self, notebook, output, parameters, timeout, hear):
+        super().__call__(notebook, output, parameters, timeout, hear)
+        path = output.parent / "record.json"
+        record, seed = read_json(path), parameters.get("seed", 0)
+        worth = (OTHERS if seed else WORTH)[parameters["layers"]]
+        write_json(path, record | {"history": [record["history"][0] | {"validationaccuracy": worth}]})
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("five", "confirm must be best and seeds, such as {best: 5, seeds: 5}, not 'five'"),
+        ({"best": 5, "seed": 5}, "confirm must be best and seeds"),
+        ({"best": 0}, "best of confirm must be a whole number, from 1 to 1000, not 0"),
+        ({"seeds": 1}, "seeds of confirm must be a whole number, from 2 to 1000, not 1"),
+        ("3x1", "seeds of confirm must be a whole number, from 2 to 1000, not 1"),
+        ({"best": True}, "best of confirm must be a whole number"),
+    ],
+)
+def test_what_it_cannot_mean_is_a_sentence(entry, sentence):
+    with pytest.raises(sweep.SweepError) as refusal:
+        confirmation(entry)
+    assert sentence in str(refusal.value)
+
+
+def test_what_it_means():
+    assert confirmation({}) == Confirmation(5, 5)
+    assert confirmation("3x8") == confirmation({"best": 3, "seeds": 8}) == Confirmation(3, 8)
+    assert confirmation(None) is None
+    assert sweep.read(definition(confirm={"best": 2, "seeds": 3})).confirm == Confirmation(2, 3)
+    assert sweep.read(definition()).confirm is None
+
+
+def test_the_mean_over_further_seeds_decides(notebook, capsys):
+    plan, fake = definition("grid", SPACE, confirm={"best": 3, "seeds": 3}), Lucky()
+    table = run(plan, notebook=notebook, execute=fake)
+    assert len(table) == 4  # the sweep's own
+    again = [(config["layers"], config["seed"]) for config in fake.ran[4:]]
+    assert sorted(again) == [(k, seed) for k in (1, 2, 3) for seed in (1, 2)]  # the first has run in the sweep
+    assert [result.config["layers"] for result in sweep.confirmed("trial")] == [3, 2, 1]
+    assert sweep.best("trial")["config"]["layers"] == 1
+    assert sweep.choice("trial")["config"]["layers"] == 3
+    assert (
+        "the best 3 confirmed by 3 seeds: best mean validationaccuracy 0.8233, another than" in capsys.readouterr().out
+    )
+
+
+def test_its_table_has_the_first_seed_beside_the_mean_and_its_interval(notebook):
+    run(definition("grid", SPACE, confirm={"best": 2, "seeds": 3}), notebook=notebook, execute=Lucky())
+    found = confirming.table_of(sweep.confirmed("trial"))
+    assert found["layers"].tolist() == [3, 1]
+    assert found["place"].tolist() == [2, 1]
+    assert found["first"].tolist() == [0.85, 0.90]
+    assert found["mean"].tolist() == pytest.approx([(0.85 + 2 * 0.81) / 3, 0.7])
+    deviation = np.std([0.85, 0.81, 0.81], ddof=1)
+    half = 4.302653 * deviation / 3**0.5  # Student's t with two degrees of freedom, from a table
+    assert (found["high"] - found["mean"])[0] == pytest.approx(half, rel=1e-6)
+    assert "seed" not in found
+
+
+def test_what_has_run_is_not_run_again(notebook):
+    fake, plan = Lucky(), definition("grid", SPACE, confirm={"best": 2, "seeds": 2})
+    run(plan, notebook=notebook, execute=fake)
+    run(plan, notebook=notebook, execute=fake)
+    assert len(fake.ran) == 4 + 2
+
+
+def test_the_best_of_several_sweeps_are_confirmed_together(notebook):
+    run(definition("grid", SPACE), notebook=notebook, execute=Lucky())
+    parts = definition("random", SPACE, name="next", run_cap=4)
+    with pytest.raises(sweep.SweepError, match="nothing to run"):
+        run(parts, after=["trial"], notebook=notebook, execute=Lucky())
+    other = definition("grid", SPACE | {"activation": {"value": "RELU"}}, name="other")
+    run(other, notebook=notebook, execute=Lucky())
+    found = confirming.candidates(["trial", "other"], 5)
+    assert [config["layers"] for config in found] == [1, 1, 3, 3, 2]
+
+
+def test_one_that_the_sweep_has_overtaken_counts_no_more(notebook):
+    part = {"layers": {"values": [1, 2]}, "activation": {"value": "TANH"}}
+    run(definition("grid", part, confirm={"best": 1, "seeds": 2}), notebook=notebook, execute=Lucky())
+    assert sweep.confirmed("trial")
+    run(definition("grid", part | {"layers": {"values": [2, 3]}}), notebook=notebook, execute=Lucky())
+    assert sweep.confirmed("trial") == []
+    assert sweep.choice("trial")["config"]["layers"] == 3
+
+
+def test_the_command_line_asks_for_it_in_place_of_the_file(notebook, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sweep, "run", lambda *arguments, **options: asked.append(options["confirm"]))
+    for words in (["--confirm"], ["--confirm", "3x4"], []):
+        assert command.main(["run", str(tmp_path / "x.yaml"), *words]) == 0
+    assert asked == ["5x5", "3x4", None]
+
+
+def test_an_option_counts_more_than_the_file(notebook):
+    fake = Lucky()
+    run(definition("grid", SPACE, confirm={"best": 3, "seeds": 3}), notebook=notebook, execute=fake, confirm="1x2")
+    assert len(fake.ran) == 4 + 1
+
+
+def test_a_check_says_it(notebook, tmp_path):
+    said = []
+    check(definition("grid", SPACE, confirm={}), notebook, said.append)
+    assert "the best 5 confirmed by 5 seeds" in said[0]
