@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from lab.tabular import cube as cubes
 from lab.tabular import table as tabular
 from lab.tabular.cube import Cube, axes, configuration
 from lab.tabular.luck import levelled, top
@@ -84,6 +86,17 @@ def every_seed(cube: Cube, among: ndarray) -> ndarray:
 def _mean(scores: ndarray) -> ndarray:
     filled = np.maximum((~np.isnan(scores)).sum(axis=1), 1)
     return np.nansum(scores, axis=1) / filled
+
+
+def best_of_all(path: Path = tabular.TABLE) -> dict[str, dict[str, Any]]:
+    """The best configuration of the whole space, by its mean over seeds, under the name `best of all`; none while the
+    table is not complete."""
+    every = cubes.cube(tabular.load(path)) if path.exists() else None
+    if every is None or not usable(every).complete:
+        return {}
+    first = best(usable(every), every, 1).iloc[0]
+    found = {name: values[values.index(first[name])] for name, values in axes().items()}
+    return {"best of all": found | {"loss": "cross_entropy"}}
 
 
 def near(cube: Cube, within: float = NEAR) -> ndarray:

@@ -7,7 +7,7 @@ import pytest
 from lab.tabular import cube as cubes
 from lab.tabular import survey
 from lab.tabular import table as tabular
-from table_kit import epochs, record
+from table_kit import epochs, record, whole_table
 
 
 def made_up(seeds=(0, 1, 2), noise=0.003):
@@ -108,3 +108,18 @@ def test_importances_stand_beside_each_other_as_shares():
     assert found["one"].to_dict() == pytest.approx({"b": 0.75, "a": 0.25})
     assert found["other"].to_dict() == {"b": 0.5, "a": 0.5}
     assert list(found.index) == ["b", "a"]
+
+
+def test_the_best_of_all_is_known_once_the_table_is_complete(tmp_path):
+    assert survey.best_of_all(tmp_path / "none.csv.xz") == {}
+    table = whole_table((0,), np.random.default_rng(0))
+    tabular.write(table, tmp_path / "all.csv.xz")
+    tabular.write(table[10:], tmp_path / "part.csv.xz")
+    assert survey.best_of_all(tmp_path / "part.csv.xz") == {}
+    found = survey.best_of_all(tmp_path / "all.csv.xz")["best of all"]
+    row = table.loc[table[table["epoch"].isin([5, 10])]["validationaccuracy"].idxmax()]
+    assert found == {name: row[name] for name in tabular.choices()} | {
+        "max_epochs": row["epoch"],
+        "loss": "cross_entropy",
+    }
+    assert {type(value) for value in found.values()} == {int, float, str}
