@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast cluster watch sweep evaluate every reports bench bench-core bench-sweep test lint lock clean help
+.PHONY: all env data lab fast cluster watch sweep evaluate every reports fuzz bench bench-core bench-sweep test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -55,6 +55,9 @@ reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
 	$(PY) -m pytest -n 2 --dist worksteal
+
+fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
+	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py
 
 bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: half an hour; then 06_benchmark
 	.venv-bench/bin/python benchmarks/bench.py run

@@ -38,7 +38,7 @@ def choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
 def first_unknown(names: Iterable[object], known: Collection[str], what: str) -> str | None:
     """One sentence on the first of `names` that is not `known`, which are all there is of `what`; None without one."""
     for name in names:
-        if name not in known:
+        if name not in list(known):  # which a name that is no text, but a list, can be looked for in
             near = nearest(name, known)
             hint = f"the nearest is {near!r}" if near else f"choose from {', '.join(known)}"
             return f"{name!r} is not {what}: {hint}"

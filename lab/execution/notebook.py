@@ -81,8 +81,8 @@ def parameters(path: Path) -> dict[str, Parameter]:
         raise NotebookError(f"{path.name} names no kernel: open it in JupyterLab, choose one, and save it")
     try:
         entries = papermill.inspect_notebook(path) if tagged else {}
-    except ValueError as error:
-        raise NotebookError(f"{path}: {error}") from error
+    except Exception as error:  # beside ValueError, whatever damaged metadata lead to
+        raise NotebookError(f"{path}: {text_of(error)}") from error
     return {
         name: Parameter(entry["inferred_type_name"], _literal(path, name, entry["default"]))
         for name, entry in entries.items()

@@ -48,6 +48,9 @@ Text = dict[str, str]
 class Damaged(ValueError):
     """A file that does not hold what it should; the text names it, and where it differs."""
 
+    def __init__(self, sentence: str) -> None:
+        super().__init__(" ".join(sentence.split())[:LONGEST])
+
 
 class _Described(BaseModel):
     model_config = ConfigDict(strict=True, extra="allow")
@@ -162,7 +165,7 @@ def described(model: type[_Described] | type[Results], content: Any, name: objec
     try:
         model.model_validate(content)
     except ValidationError as error:
-        raise Damaged(f"{name} is no {model.what} ({_first(error)})"[:LONGEST]) from error
+        raise Damaged(f"{name} is no {model.what} ({_first(error)})") from error
     return content
 
 
@@ -185,5 +188,5 @@ def read_as(model: type[_Described] | type[Results], path: Path) -> dict[str, An
         return None
     except (OSError, ValidationError) as error:
         why = _first(error) if isinstance(error, ValidationError) else error.strerror
-        raise Damaged(f"{path} is no {model.what} ({why})"[:LONGEST]) from error
+        raise Damaged(f"{path} is no {model.what} ({why})") from error
     return described(model, content, path)
