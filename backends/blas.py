@@ -12,15 +12,20 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_info
 
+SMALL = {"SkylakeX": 10**6}  # OpenBLAS's kernels for small products: processor -> multiplications, at most
 PATTERNS = ("scipy_cblas_{}64_", "cblas_{}64_", "cblas_{}")  # NumPy's wheels, 64-bit OpenBLAS, all others
 ROW_MAJOR, COLUMN_MAJOR, AS_IT_IS, TRANSPOSED = 101, 102, 111, 112  # of cblas.h
 
 
 class Blas(NamedTuple):
-    """Addresses of functions of CBLAS: products of two matrices, and of a matrix and a vector, in float32."""
+    """Addresses of functions of CBLAS: products of two matrices, and of a matrix and a vector, in float32.
+
+    `small` multiplications are so few that a product has a kernel of its own; 0 if there is none.
+    """
 
     sgemm: int
     sgemv: int
+    small: int = 0
 
 
 @functools.cache
@@ -30,15 +35,16 @@ def find() -> Blas | None:
     Integers are handed to it as 64-bit ones. A library that expects 32 reads the lower halves of registers and of
     slots on the stack, wherever a number starts with its lowest byte; `_multiplies` tries it.
     """
-    found = [library["filepath"] for library in threadpool_info() if library["user_api"] == "blas"]
+    found = {one["filepath"]: one.get("architecture") for one in threadpool_info() if one["user_api"] == "blas"}
     beside = Path(np.__file__).parent
     numpys = [path for path in found if Path(path).parent in (beside.with_name("numpy.libs"), beside / ".dylibs")]
     for path in numpys or found if len(found) == 1 or numpys else ():
         library = ctypes.CDLL(path)
         for pattern in PATTERNS:
-            names = [pattern.format(name) for name in Blas._fields]
+            names = [pattern.format(name) for name in ("sgemm", "sgemv")]
             if all(hasattr(library, name) for name in names):
-                blas = Blas(*(ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in names))
+                addresses = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in names]
+                blas = Blas(*addresses, SMALL.get(found[path], 0))
                 return blas if sys.byteorder == "little" and _multiplies(blas) else None
     return None
 

@@ -14,9 +14,11 @@ import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core.caching import FunctionCache
+from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic, register_jitable
 
 from backends.blas import AS_IT_IS, COLUMN_MAJOR, ROW_MAJOR, TRANSPOSED
+from backends.memory import LINE
 from common.words import first_line
 
 F = np.float32
@@ -168,6 +170,28 @@ def _gather(images, rows, x):
             x[i, j] = F(1 / 255) * F(row[j])
 
 
+@intrinsic
+def _fetch(typingctx, address):
+    """Have what lies at an address brought into the cache, without waiting for it."""
+
+    def generate(context, builder, signature, values):
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        prefetch = get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(prefetch, [builder.inttoptr(values[0], pointer), number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(address), generate
+
+
+@inlined
+def _fetch_rows(images, rows):
+    for row in rows:
+        start = images.ctypes.data + row * images.shape[1]
+        for line in range(0, images.shape[1] + LINE, LINE):
+            _fetch(start + line)
+
+
 @inlined
 def _cross_entropy(a, y, delta):
     loss, share = 0.0, F(1) / F(len(a))
@@ -266,6 +290,9 @@ def _update(rule, theta, gradient, u, v, weights, decay, settings):
 # ---- products of matrices, by NumPy's BLAS
 
 
+DEPTH, COLUMNS = 448, 16  # of OpenBLAS for AVX-512: what it sums up at a time, and what it has in a register
+
+
 @intrinsic
 def _call(typingctx, address, arguments):
     """Call the C function at an address, which returns nothing, with a tuple of arguments."""
@@ -286,8 +313,37 @@ def _multiply(blas, a, a_turned, b, b_turned, c):
         return _combine(blas, a, b, b_turned, c)
     ta, tb = np.int32(TRANSPOSED if a_turned else AS_IT_IS), np.int32(TRANSPOSED if b_turned else AS_IT_IS)
     m, n, inner = c.shape[0], c.shape[1], a.shape[0] if a_turned else a.shape[1]
-    (pa, la), (pb, lb), (pc, lc) = _place(a), _place(b), _place(c)
-    _call(blas[0], (np.int32(ROW_MAJOR), ta, tb, m, n, inner, F(1), pa, la, pb, lb, F(0), pc, lc))
+    width, k = 0 if b_turned else _width(blas[2], m, n, inner), 0
+    while k < inner:
+        depth = _depth(inner - k) if width else inner
+        for j in range(0, n, width or n):
+            pa, pb = _at(a, k, 0) if a_turned else _at(a, 0, k), _at(b, 0, k) if b_turned else _at(b, k, j)
+            arguments = pa, a.shape[1], pb, b.shape[1], F(0) if k == 0 else F(1), _at(c, 0, j), n
+            _call(blas[0], (np.int32(ROW_MAJOR), ta, tb, m, min(width or n, n - j), depth, F(1), *arguments))
+        k += depth
+
+
+@inlined
+def _at(matrix, row, column):
+    return matrix.ctypes.data + matrix.itemsize * (row * matrix.shape[1] + column)
+
+
+@inlined
+def _width(small, m, n, inner):
+    """How wide the pieces are into which a product of (m, inner) and (inner, n) is cut; 0, if that does not pay.
+
+    OpenBLAS copies what it multiplies first, unless that is small. Where the whole is not much larger, pieces that are
+    small take less time. Those that fill no register to its end would be summed up otherwise.
+    """
+    pays = small < m * n * inner <= 8 * small and n % COLUMNS == 0
+    return small // (m * min(inner, DEPTH)) // COLUMNS * COLUMNS if pays else 0
+
+
+@inlined
+def _depth(inner):
+    """Over how many of so many terms OpenBLAS sums up at a time: pieces do likewise, and come to the same bits."""
+    half = -(-(inner // 2) // COLUMNS) * COLUMNS
+    return inner if inner <= DEPTH else DEPTH if inner >= 2 * DEPTH else half
 
 
 @inlined
@@ -297,12 +353,6 @@ def _combine(blas, x, b, turned, y):
     order, pb = np.int32(COLUMN_MAJOR if turned else ROW_MAJOR), b.ctypes.data
     px, py, one = x.ctypes.data, y.ctypes.data, 1
     _call(blas[1], (order, np.int32(TRANSPOSED), rows, columns, F(1), pb, b.shape[1], px, one, F(0), py, one))
-
-
-@inlined
-def _place(matrix):
-    """Where it lies, and how long its rows are."""
-    return matrix.ctypes.data, matrix.shape[1]
 
 
 # ---- what is called from Python
@@ -425,6 +475,7 @@ def steps(blas, activation, rule, sizes, size, images, rows, x, labels, vectors,
         below = batch[:n] if len(images) else x[chosen]
         if len(images):
             _gather(images, rows[chosen], below)
+            _fetch_rows(images, rows[chosen.stop : chosen.stop + size])  # of the next step, while this one computes
         a = _forward(blas, activation, theta, sizes, below, h)
         delta = np.empty_like(a)
         loss = _cross_entropy(a, y, delta)

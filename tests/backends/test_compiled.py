@@ -388,6 +388,22 @@ def test_without_a_blas_that_can_be_called_steps_are_done_one_by_one(monkeypatch
     list(net.train((np.zeros((4, 6)), np.zeros(4, int)), max_epochs=1))
 
 
+@bounded
+@given(st.tuples(*[st.integers(1, 9).map(lambda n: 16 * n)] * 3), st.booleans(), st.booleans(), st.integers(0, 2000))
+def test_a_product_is_that_of_numpy_in_pieces_too(shape, a_turned, b_turned, small):
+    rng, (m, n, inner) = np.random.default_rng(0), shape
+    a, b = rng.normal(size=(m, inner)).astype("f4"), rng.normal(size=(inner, n)).astype("f4")
+    given = np.ascontiguousarray(a.T) if a_turned else a, np.ascontiguousarray(b.T) if b_turned else b
+    found = np.empty((m, n), np.float32)
+    product(blas.find()._replace(small=100 * small), given[0], a_turned, given[1], b_turned, found)
+    np.testing.assert_allclose(found, a.dot(b), atol=1e-4)
+
+
+@numba.njit
+def product(blas, a, a_turned, b, b_turned, c):
+    kernels._multiply(blas, a, a_turned, b, b_turned, c)
+
+
 def test_one_of_integers_of_32_bits_is_called_as_well(monkeypatch):
     """As conda's are. This one multiplies by NumPy, and counts how often it is asked."""
     calls = []

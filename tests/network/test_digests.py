@@ -25,6 +25,7 @@ NETWORKS = {
         for name in ("identity", "sigmoid", "relu", "leaky_relu", "elu", "gelu", "silu")
     },
     "squared error": dict(loss="squared_error", optimizer="adam", initializer="random", layers=1),
+    "products in pieces": dict(num_hidden_neurons=128, layers=3, batch_size=64, optimizer="sgd", activation="relu"),
     "no decay, uneven batches": dict(batch_size=64, optimizer="nag", activation="sigmoid", learning_rate=0.02),
 }
 
