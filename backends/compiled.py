@@ -24,40 +24,40 @@ ACTIVATIONS = {
 NO_BYTES = np.empty((0, 0), np.uint8)
 
 
+# optimizer -> the vectors u and v that its rule takes in the next step, and settings: five floats for every rule, since
+# a kernel is compiled for each kind of tuple anew
+
+
 def _of_sgd(o, unused):
-    return unused, unused, _five(o.learning_rate)
+    return unused, unused, (float(o.learning_rate), 0.0, 0.0, 0.0, 0.0)
 
 
 def _of_momentum(o, unused):
-    return o.u, unused, _five(o.momentum, o.learning_rate)
+    return o.u, unused, (float(o.momentum), float(o.learning_rate), 0.0, 0.0, 0.0)
 
 
 def _of_nesterov(o, unused):
-    return o.u, unused, _five(o.momentum, o.learning_rate * o.momentum, o.learning_rate)
+    rate = float(o.learning_rate)
+    return o.u, unused, (float(o.momentum), rate * o.momentum, rate, 0.0, 0.0)
 
 
 def _of_rmsprop(o, unused):
-    return unused, o.v, _five(o.beta, o.learning_rate, o.epsilon)
+    return unused, o.v, (float(o.beta), float(o.learning_rate), float(o.epsilon), 0.0, 0.0)
 
 
 def _of_adam(o, unused):
     o.t += 1
     c, e = o.factors()
-    return o.g_sum, o.g2_sum, _five(o.beta1, o.beta2, c, 0, e)
+    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c, 0.0, e)
 
 
 def _of_nadam(o, unused):
     o.t += 1
     c, e = o.factors()
-    return o.g_sum, o.g2_sum, _five(o.beta1, o.beta2, c * o.share_of_sum(), c, e)
+    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c * o.share_of_sum(), c, e)
 
 
-def _five(*settings):
-    """As many floats for every rule, or the kernel would be compiled for each kind of tuple anew."""
-    return tuple(map(float, settings)) + (0.0,) * (5 - len(settings))
-
-
-STEPS = {  # optimizer -> its rule, and the vectors and settings that the rule takes in the next step
+STEPS = {
     optimizers.SGD: (kernels.DESCENT, _of_sgd),
     optimizers.Momentum: (kernels.MOMENTUM, _of_momentum),
     optimizers.Nesterov: (kernels.MOMENTUM, _of_nesterov),
@@ -111,15 +111,16 @@ class Compiled(Plain):
 
     def steps(self, theta, gradient, weights, l2, sizes, size, images, rows, x, labels):
         losses, before = np.empty(-(-len(rows) // size)), self.optimizer.t
-        states = [self._state(self.optimizer, gradient) for _ in losses]
+        u, v, now = self._state(self.optimizer, gradient)
+        counts = self.optimizer.t > before  # then settings are other ones in each step
+        later = [self._state(self.optimizer, gradient)[2] for _ in losses[1:]] if counts else [now] * (len(losses) - 1)
         if images.dtype != np.uint8 or not images.flags.c_contiguous:
             images, x = NO_BYTES, super().gather(images, rows, x)
-        u, v, _ = states[0]
         done, correct = kernels.steps(
             tuple(blas.find()), self._kind, self._rule, np.array(sizes), size, images, rows, x, labels.astype(np.int64),
-            (theta, gradient, u, v), weights.stop, float(l2), np.array([settings for *_, settings in states]), losses,
+            (theta, gradient, u, v), weights.stop, float(l2), np.array([now, *later]), losses,
         )  # fmt: skip
-        if self.optimizer.t > before:  # for the steps that were not done as well
+        if counts:  # no steps but those that were done
             self.optimizer.t = before + done
         return losses[:done].tolist(), correct
 

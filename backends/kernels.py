@@ -307,7 +307,7 @@ def _call(typingctx, address, arguments):
 
 
 @inlined
-def _multiply(blas, a, a_turned, b, b_turned, c):
+def multiply(blas, a, a_turned, b, b_turned, c):
     """c = a b, of either the transpose where it is turned: as `ndarray.dot` has it done, so to the same bits."""
     if len(c) == 1 and not a_turned:
         return _combine(blas, a, b, b_turned, c)
@@ -409,7 +409,7 @@ def _forward(blas, activation, theta, sizes, x, h):
     for k in range(1, len(sizes)):
         W, b = _layer(theta, sizes, k)
         a = _matrix(h, start, len(x), sizes[k])
-        _multiply(blas, below, False, W, False, a)
+        multiply(blas, below, False, W, False, a)
         if k < len(sizes) - 1:
             _activate(activation, a, b)
         else:
@@ -433,10 +433,10 @@ def _backward(blas, activation, theta, gradient, sizes, x, h, delta, room):
     for k in range(top, 0, -1):
         end -= len(x) * sizes[k - 1]
         below = x if k == 1 else _matrix(h, end, len(x), sizes[k - 1])
-        _multiply(blas, below, True, delta, False, _layer(gradient, sizes, k)[0])
+        multiply(blas, below, True, delta, False, _layer(gradient, sizes, k)[0])
         if k > 1:
             above, delta = delta, _matrix(room, k % 2 * (len(room) // 2), len(x), sizes[k - 1])
-            _multiply(blas, above, False, _layer(theta, sizes, k)[0], True, delta)
+            multiply(blas, above, False, _layer(theta, sizes, k)[0], True, delta)
             _differentiate(activation, delta, below, _layer(gradient, sizes, k - 1)[1])
 
 

@@ -43,6 +43,17 @@ TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
 CORE = re.compile(r"(?!fashion_mnist)[^/]+\.py|(backends|common)/.*\.py")  # of a commit in this layout or an older one
+HELD = {  # instructions that all peers can be held to, on a processor that has more -> the environment that does it
+    "AVX2": {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+        "NUMBA_CPU_NAME": "haswell",
+        "XLA_FLAGS": "--xla_cpu_max_isa=AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    }
+}
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -156,12 +167,17 @@ def side_by_side(peer: str, workload: str, rounds: int, limit: int) -> list[floa
     return gains
 
 
-def run(path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int, limit: int, again: bool) -> dict:
-    """Measure what `path` does not hold yet, and keep it there after each step."""
+def run(
+    path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int, limit: int, again: bool, held: str = ""
+) -> dict:
+    """Measure what `path` does not hold yet, and keep it there after each step. `held`: to what, if peers are."""
     found = {} if again else read_json(path)
+    os.environ.update(HELD.get(held, {}))  # which their processes take over
     about = {
         "sources": _digest(),
-        "machine": f"{platform.platform()}, {processor()}, {len(CORES)} cores",
+        "machine": f"{platform.system()}, {processor()}{f' held to {held}' * bool(held)}, {len(CORES)} "
+        f"core{'s' * (len(CORES) > 1)}",
+        "instructions": held or instructions(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _installed()},
         "titles": {name: PEERS[name].title for name in peers},
         "limit": limit,
@@ -223,6 +239,15 @@ def processor() -> str:
         return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+def instructions() -> str:
+    """The vector instructions that peers have here, as far as their speed depends on it; empty if not known."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        return ""
+    return "AVX-512" if "avx512f" in flags else "AVX2" if "avx2" in flags else ""
 
 
 # --- Tables -----------------------------------------------------------------------------------------------------------
@@ -304,6 +329,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runner, versus = commands.add_parser("run", help="all peers"), commands.add_parser("core", help="against a commit")
     versus.add_argument("base", help="a commit")
     runner.add_argument("--again", action="store_true", help="measure everything anew")
+    runner.add_argument("--held-to", choices=HELD, default="", help="let peers use no newer instructions than these")
     runner.add_argument("--output", type=Path, default=runs_root() / "benchmark.json")
     for command, some in ((runner, list(PEERS)), (versus, ["numpy"])):
         command.add_argument("--peers", nargs="+", choices=list(PEERS), default=some, metavar="PEER")
@@ -321,7 +347,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif options.command == "core":
         core(options.base, options.peers, options.workloads, options.rounds, options.limit)
     else:
-        found = run(options.output, options.peers, options.workloads, options.rounds, options.limit, options.again)
+        what = options.peers, options.workloads, options.rounds, options.limit
+        found = run(options.output, *what, options.again, options.held_to)
         print(f"{found['machine']}\n{', '.join(f'{k} {v}' for k, v in found['versions'].items())}")
         print(*tables(found), sep="\n")
 

@@ -103,6 +103,47 @@ class Gemm(Peer):
         return images[:, 0].astype(int)
 
 
+class Symbols(Gemm):
+    """The same products, each by one call of the BLAS that NumPy uses, from a compiled loop."""
+
+    name, title = "symbols", "bare GEMM calls, compiled"
+
+    def prepare(self):
+        import numba
+
+        from backends import blas, kernels
+
+        super().prepare()
+        functions = blas.find()._replace(small=0)  # the products as they are, uncut
+        call = numba.njit(lambda functions, *product: kernels.multiply(functions, *product))
+
+        @numba.njit
+        def multiply(functions, n, weights, gradients, h, delta):
+            top = len(weights)
+            for k in range(top):
+                call(functions, h[k][:n], False, weights[k], False, h[k + 1][:n])
+            for k in range(top - 1, -1, -1):
+                call(functions, h[k][:n], True, delta[k + 1][:n], False, gradients[k])
+                if k:
+                    call(functions, delta[k + 1][:n], False, weights[k], True, delta[k][:n])
+
+        @numba.njit
+        def epoch(functions, total, size, weights, gradients, h, delta):
+            for start in range(0, total, size):
+                multiply(functions, min(size, total - start), weights, gradients, h, delta)
+
+        sizes, size = self.workload.sizes, self.workload.batch_size
+        layers = [np.zeros((size, n), np.float32) for n in sizes]
+        arrays = [self.weights, [np.empty_like(W) for W in self.weights], layers, [np.copy(h) for h in layers]]
+        arrays = [numba.typed.List(some) for some in arrays]
+        self.run = lambda n: epoch(functions, n, size, *arrays)
+
+    def epoch(self):
+        with threads.limit(threads.choose(self.workload.sizes, self.workload.batch_size)):
+            self.run(len(self.labels))
+        return 0.0
+
+
 class Numpy(Peer):
     """This project's network, with NumPy alone."""
 
@@ -399,4 +440,4 @@ class Jax(Peer):
         return np.asarray(self.classify(self.state, images))
 
 
-PEERS = {p.name: p for p in (Gemm, Numpy, Numba, Jax, TorchCompiled, TorchFused, Torch, ScikitLearn, Course)}
+PEERS = {p.name: p for p in (Gemm, Symbols, Numpy, Numba, Jax, TorchCompiled, TorchFused, Torch, ScikitLearn, Course)}

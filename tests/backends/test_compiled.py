@@ -401,7 +401,7 @@ def test_a_product_is_that_of_numpy_in_pieces_too(shape, a_turned, b_turned, sma
 
 @numba.njit
 def product(blas, a, a_turned, b, b_turned, c):
-    kernels._multiply(blas, a, a_turned, b, b_turned, c)
+    kernels.multiply(blas, a, a_turned, b, b_turned, c)
 
 
 def test_one_of_integers_of_32_bits_is_called_as_well(monkeypatch):
