@@ -35,8 +35,8 @@ SPARE = 1  # runs that wait on workers beside those that run, so that no worker 
 class Cluster(Executor):
     """Executes on the workers of a scheduler at an address, or in a scheduler's file."""
 
-    def __init__(self, place: str, notebook: Notebook, environment: Mapping[str, str]) -> None:
-        self._place, self._notebook = place, notebook
+    def __init__(self, scheduler: str, notebook: Notebook, environment: Mapping[str, str]) -> None:
+        self._scheduler, self._notebook = scheduler, notebook
         self._source = notebook.path.read_text(encoding="utf-8")
         self._environment = {"FASHION_FINGERPRINT": notebook.fingerprint} | dict(environment)
         self._sweep = f"sweep-{secrets.token_hex(8)}"
@@ -45,7 +45,7 @@ class Cluster(Executor):
         self._asked: dict[str, Future | None] = {}  # workers by address; None once it is settled whether they serve
         self._threads: dict[str, int] = {}  # of the workers that serve
         self._changed, self._over, self._stopping = threading.Condition(), False, False
-        self._client = _connect(place)
+        self._client = _connect(scheduler)
         self._client.subscribe_topic(self._sweep, self._hear)
         self._wanted = remote.describe(notebook.path.name, self._source)
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -143,7 +143,7 @@ class Cluster(Executor):
         if self._stopping:
             return ExecutionError("the sweep was interrupted")
         cure = "start one there, and the same command goes on: nothing that ended is lost"
-        return Gone(f"the scheduler at {self._place} is no more: {cure}")
+        return Gone(f"the scheduler at {self._scheduler} is no more: {cure}")
 
     def _hear(self, event: tuple[float, Any]) -> None:
         """Hand what a worker says of a run to who waits for the run."""
@@ -163,17 +163,19 @@ class Cluster(Executor):
         while not self._over:
             try:
                 there = self._client.scheduler_info(n_workers=-1)["workers"]
-                self._settle({address: worker["nthreads"] for address, worker in there.items()})
+                self._take_in({address: worker["nthreads"] for address, worker in there.items()})
             except (OSError, CancelledError, KeyError, RuntimeError, ValueError):  # the client's, once it is closed
                 self._lose()
                 return
             if not there and not silent:
-                print(f"no worker at {self._place} yet: start some with `dask worker {self._place}`", flush=True)
+                print(
+                    f"no worker at {self._scheduler} yet: start some with `dask worker {self._scheduler}`", flush=True
+                )
                 silent = True
             with self._changed:
                 self._changed.wait(LOOK)
 
-    def _settle(self, there: Mapping[str, int]) -> None:
+    def _take_in(self, there: Mapping[str, int]) -> None:
         """Which of the workers that are there serve."""
         for address in there.keys() - self._asked.keys():
             about = (self._notebook.path.name, self._source)
@@ -208,16 +210,16 @@ class Cluster(Executor):
         return False
 
 
-def _connect(place: str) -> Client:
+def _connect(scheduler: str) -> Client:
     """A client of the scheduler at an address, or in a scheduler's file."""
-    where = {"address": place} if "://" in place else {"scheduler_file": place}
+    where = {"address": scheduler} if "://" in scheduler else {"scheduler_file": scheduler}
     cure = "start one with `dask scheduler`, and name its address, tcp://host:8786, or its --scheduler-file"
-    if "://" not in place and not Path(place).is_file():
-        raise SweepError(f"{place} is neither an address nor a scheduler's file: {cure}")
+    if "://" not in scheduler and not Path(scheduler).is_file():
+        raise SweepError(f"{scheduler} is neither an address nor a scheduler's file: {cure}")
     try:
         return Client(**where, timeout=ANSWER, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
-        raise SweepError(f"no scheduler answers at {place} ({type(error).__name__}: {error}): {cure}") from error
+        raise SweepError(f"no scheduler answers at {scheduler} ({type(error).__name__}: {error}): {cure}") from error
 
 
 def _errand(function: Callable) -> Callable:

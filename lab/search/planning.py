@@ -111,7 +111,7 @@ def plan(source: str | Path | dict, options: Options, root: str | Path | None = 
     sweep, folder = fit.sweep, folder_of(fit.sweep.name, root)
     _refuse_alike(folder)
     wanted = _wanted(sweep, notebook, options.count)
-    known = dict(_known(name, sweep, notebook, root) for name in options.after)
+    known = dict(_trials_after(name, sweep, notebook, root) for name in options.after)
     return Plan(sweep, notebook, options, folder, wanted, fit.said, fit.taken, known)
 
 
@@ -134,7 +134,7 @@ def _wanted(sweep: Sweep, notebook: Notebook, count: int | None) -> int:
     return int(wanted)
 
 
-def _known(name: str, sweep: Sweep, notebook: Notebook, root: str | Path | None) -> tuple[str, list[Trial]]:
+def _trials_after(name: str, sweep: Sweep, notebook: Notebook, root: str | Path | None) -> tuple[str, list[Trial]]:
     """The study of another sweep, which must have looked for the same by the same code, and what it has found."""
     if name.casefold() == sweep.name.casefold():
         raise SweepError(f"sweep {sweep.name!r} cannot go on after itself: name other sweeps")

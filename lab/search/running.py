@@ -14,7 +14,7 @@ from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search.executors import Executor, Gone, Judge
 from lab.search.keeping import Copies
-from lab.tracking import ENDED, Record, contradiction, make_way, record_of
+from lab.tracking import ENDED, Record, contradiction, prepare_folder, record_of
 
 ATTEMPTS = 3  # at a run whose kernel dies
 PASSED_ON = ("finished", "diverged")  # what another sweep may take over
@@ -40,7 +40,7 @@ class Runner:
     ) -> None:
         self.folder, self.notebook, self.executor, self.timeout = folder, notebook, executor, timeout
         self.stopping = False  # somebody has interrupted the sweep
-        self._copies, self._reuse, self._taken = copies, reuse, list(taken)
+        self._copies, self._reuse, self._synonyms = copies, reuse, list(taken)
 
     def kept(self, configs: Sequence[Config]) -> list[Record] | None:
         """The records of configurations that have their result together; None if they are to run."""
@@ -66,14 +66,14 @@ class Runner:
             error = f"{self.notebook.path.name} must keep its run with tracking.start(config, folder)"
         if error := error or contradiction(config, record):
             record = self._failed(folder, config, record, error, time.monotonic() - began)
-        self._settle(folder, record, new=not self.stopping)
+        self._complete(folder, record, new=not self.stopping)
         return record
 
     def _attempt(self, folder: Path, config: Config, judge: Judge | None) -> str | None:
         """Execute the notebook, once more where its kernel died; what ended it too early, in a sentence."""
         parameters = {**config, **self.notebook.plain, "folder": str(folder)}
         for attempt in range(1, ATTEMPTS + 1):
-            make_way(folder)
+            prepare_folder(folder)
             try:
                 self.executor.execute(self.notebook.path, self._running(folder), parameters, self.timeout, judge)
                 return None
@@ -102,7 +102,7 @@ class Runner:
         if record.get("fingerprint") != self.notebook.fingerprint or record["status"] not in ENDED:
             return None
         # Should its driver have been killed before it did:
-        self._settle(folder, record, new=not (folder / "wandb").exists())
+        self._complete(folder, record, new=not (folder / "wandb").exists())
         return record
 
     def _copied(self, folder: Path) -> Record | None:
@@ -114,7 +114,7 @@ class Runner:
                 shutil.copytree(path.parent, folder, ignore=others, dirs_exist_ok=True)
                 record |= {"taken_from": path.parent.parent.name}
                 write_json(folder / "record.json", record)
-                self._settle(folder, record, new=True)
+                self._complete(folder, record, new=True)
                 return record
         return None
 
@@ -122,9 +122,9 @@ class Runner:
         """The executed notebook of a run until the run has ended."""
         return folder / f"{self.notebook.path.stem}.running.ipynb"
 
-    def _settle(self, folder: Path, record: Record, new: bool) -> None:
+    def _complete(self, folder: Path, record: Record, new: bool) -> None:
         """Give the executed notebook its name and, where W&B is offline, a new run its place there."""
-        facts = {"name": folder.name} | ({"taken": self._taken} if self._taken else {})
+        facts = {"name": folder.name} | ({"taken": self._synonyms} if self._synonyms else {})
         if any(record.get(key) != value for key, value in facts.items()):
             record |= facts  # a notebook of one's own may log less than it takes, and call its run by that
             write_json(folder / "record.json", record)

@@ -126,8 +126,8 @@ def run(
         SweepError: Before the first run for what cannot work, and at the end if every run has failed.
         NotebookError: Before the first run, for a notebook or parameters that cannot work.
     """
-    book = str(Path(notebook).resolve())
-    options = Options(count, workers, seed, after, timeout, keep, reuse, book, cluster, confirm)
+    path = str(Path(notebook).resolve())
+    options = Options(count, workers, seed, after, timeout, keep, reuse, path, cluster, confirm)
     planned = plan(source, options, root)
     for line in planned.said:
         print(line, flush=True)
@@ -237,15 +237,15 @@ def run_configurations(
     SweepError naming one that failed, after all others have ended.
     """
     refuse_name(sweep, OTHERS)
-    book, configs, folder = Notebook(notebook, RULES), list(configs), folder_of(sweep, root)
+    training, configs, folder = Notebook(notebook, RULES), list(configs), folder_of(sweep, root)
     for config in configs:
-        book.check({key: [value] for key, value in config.items()})
-    names = list(map(book.run_name, configs))
+        training.check({key: [value] for key, value in config.items()})
+    names = list(map(training.run_name, configs))
     jobs = {name: Job(name, [config], name) for name, config in zip(names, configs, strict=True)}
     with _alone(folder):
-        state = {"names": list(jobs), "fingerprint": book.fingerprint, "total": len(jobs)} | METRIC
+        state = {"names": list(jobs), "fingerprint": training.fingerprint, "total": len(jobs)} | METRIC
         File(folder).keep_state(state)
-        found = _run_given(list(jobs.values()), book, folder, workers, timeout=timeout, taken=taken, reuse=reuse)
+        found = _run_given(list(jobs.values()), training, folder, workers, timeout=timeout, taken=taken, reuse=reuse)
     for name, record in found.items():
         if record["status"] not in ENDED:
             raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")

@@ -4,7 +4,7 @@ from common.words import duration, first_line
 from lab.tracking.client import MODES, keep_offline, wandb_mode
 from lab.tracking.names import HOUSEKEEPING, REPOSITORY, flat, run_name, runs_root
 from lab.tracking.provenance import THREADS, commit
-from lab.tracking.record import ENDED, Record, contradiction, make_way, record_of, value_of
+from lab.tracking.record import ENDED, Record, contradiction, prepare_folder, record_of, value_of
 from lab.tracking.run import Run, start, unseen
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "first_line",
     "flat",
     "keep_offline",
-    "make_way",
+    "prepare_folder",
     "record_of",
     "run_name",
     "runs_root",

@@ -53,7 +53,7 @@ def value_of(record: Record, metric: str) -> float | None:
     return value if type(value) in (int, float) else None
 
 
-def make_way(folder: Path) -> None:
+def prepare_folder(folder: Path) -> None:
     """Make a folder ready for a new run: what has its result stays, as previous_*, until the new run has its own.
 
     A record that is none is set aside as damaged_record.json.

@@ -15,7 +15,7 @@ from common.words import duration, masked
 from lab.tracking.client import Mirror, check_mode
 from lab.tracking.names import run_name, runs_root
 from lab.tracking.provenance import commit, threads, versions
-from lab.tracking.record import make_way
+from lab.tracking.record import prepare_folder
 from lab.tracking.verdicts import verdicts
 
 
@@ -47,7 +47,7 @@ class Run:
             "fingerprint": os.environ.get("FASHION_FINGERPRINT"),  # sweep.py's mark of the code that runs
             "noted": [],  # which of these entries `note` has added
         }
-        make_way(self.folder)
+        prepare_folder(self.folder)
         self.write()
 
     @property

@@ -63,7 +63,6 @@ def test_what_the_notebook_does_not_take_is_refused_before_the_first_run(paramet
     assert not fake.ran
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("fraction", [{"values": [0.1, 0]}, {"min": 0.0, "max": 0.5}])
 def test_a_validation_metric_needs_validation_images(fraction, notebook):
     plan, fake = definition(parameters=SPACE | {"validation_fraction": fraction}), Fake()
@@ -88,7 +87,6 @@ def test_an_integer_is_a_float_and_none_fits_where_it_is_the_default(notebook):
 # --- which configurations ---
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, capsys):
     fake = Fake()
@@ -97,7 +95,6 @@ def test_each_configuration_once_until_the_space_is_exhausted(method, notebook, 
     assert "its space holds 12 configurations, not 20" in capsys.readouterr().out
 
 
-@pytest.mark.kernel
 def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(run(definition("grid"), notebook=notebook, execute=Fake())) == 12
     with pytest.raises(sweep.SweepError, match="needs a number of runs"):
@@ -107,7 +104,6 @@ def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("method", ["random", "bayes"])
 def test_the_same_seed_gives_the_same_sequence_also_across_a_resume(method, notebook, tmp_path):
     parameters = SPACE | {"learning_rate": {"distribution": "log_uniform_values", "min": 1e-4, "max": 1e-1}}
@@ -139,7 +135,6 @@ def test_random_draws_are_uniform_over_the_product():
     assert abs(sum(drawn) / 200 - 500_000) < 4 * 288_675 / math.sqrt(200)  # four standard errors of the uniform mean
 
 
-@pytest.mark.kernel
 def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(notebook, tmp_path):
     """Nor on how many workers go on with it: the order in which configurations are chosen is that of their trials."""
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
@@ -163,7 +158,6 @@ def test_with_workers_the_sequence_does_not_depend_on_which_run_ends_first(noteb
     assert sequence("alone", 1, workers=1) != first  # it looks at later results, which is stated
 
 
-@pytest.mark.kernel
 def test_bayes_learns_where_it_is_good(notebook):
     fake = Fake()
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
@@ -172,7 +166,6 @@ def test_bayes_learns_where_it_is_good(notebook):
     assert sum(rates[15:]) / 10 < 0.25  # small is good here; at random it would be a half
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("method", ["random", "bayes", "grid"])
 def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys):
     fake = Fake()
@@ -189,7 +182,6 @@ def test_after_other_sweeps_only_what_they_have_not_run(method, notebook, capsys
     assert len(fake.ran) == 12
 
 
-@pytest.mark.kernel
 def test_after_another_sweep_bayes_learns_from_it(notebook):
     parameters = {"learning_rate": {"min": 0.0, "max": 1.0}}
     run(definition("random", parameters), 16, notebook=notebook, execute=Fake())
@@ -199,7 +191,6 @@ def test_after_another_sweep_bayes_learns_from_it(notebook):
     assert sum(config["learning_rate"] for config in fake.ran) / 5 < 0.25  # without those 16 its first are at random
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize(
     ("change", "what"),
     [
@@ -232,7 +223,6 @@ def test_a_sweep_goes_on_after_sweeps_and_not_after_itself(notebook):
 # --- nothing lost, nothing twice ---
 
 
-@pytest.mark.kernel
 def test_what_a_killed_driver_left_is_run_again_and_nothing_else(notebook):
     killed, fake = Fake(killed_after=4), Fake()
     with pytest.raises(Killed):
@@ -266,7 +256,6 @@ def test_more_runs_may_be_asked_for(notebook):
     assert len(run(definition(), 5, notebook=notebook, execute=fake)) == len(fake.ran) == 5
 
 
-@pytest.mark.kernel
 def test_a_failed_run_stops_no_other_and_is_tried_once_by_each_start(notebook, capsys):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     fake = Fake(fail=[bad])
@@ -297,7 +286,6 @@ def test_a_notebook_without_tracking_is_a_failure_with_a_hint(notebook):
         run(definition(), 2, notebook=notebook, execute=lambda *_: None)
 
 
-@pytest.mark.kernel
 def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     good = {"layers": 3, "activation": "TANH", "seed": 0}
     fake = Fake(diverge=[good])
@@ -307,7 +295,6 @@ def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     assert sweep.best("trial")["config"] != good
 
 
-@pytest.mark.kernel
 def test_changed_code_or_definition_or_seed_begins_anew(notebook):
     fake = Fake()
     run(definition(), 3, notebook=notebook, execute=fake)
@@ -356,7 +343,6 @@ def test_a_result_is_kept_until_its_successor_has_one(notebook):
         assert not (folder / "weights.npz").exists()
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"status": "finished"}', "\0" * 100])
 def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     fake = Fake()
@@ -371,7 +357,6 @@ def test_a_run_whose_record_is_damaged_runs_again(damage, notebook):
     assert sweep.status("trial") == "trial: 0 of 3 runs (none yet)"
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize(("file", "content"), [("sweep.json", "{"), ("sweep.json", "{}"), ("study.db", "x" * 5000)])
 def test_a_damaged_file_of_a_sweep_is_named_with_the_way_out(file, content, notebook, capsys):
     fake, path = Fake(), Path(os.environ["FASHION_RUNS"]) / "trial" / file
@@ -437,7 +422,6 @@ class Seeded(Fake):
         write_json(path, record)
 
 
-@pytest.mark.kernel
 def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook):
     fake, plan = Seeded(), definition("grid", {"layers": {"values": [2, 3, 4]}}, seeds=3)
     table = run(plan, notebook=notebook, execute=fake)
@@ -536,7 +520,6 @@ def test_a_metric_that_a_notebook_lacks_ends_the_sweep_while_its_first_run_train
     assert len(record["history"]) < 100
 
 
-@pytest.mark.kernel
 def test_a_smaller_count_shows_what_is_there_and_runs_nothing(notebook):
     fake = Fake()
     run(definition(), 3, notebook=notebook, execute=fake)
@@ -562,7 +545,6 @@ def test_what_has_not_finished_shows_no_metric_and_what_is_shown_is_best_first(n
     assert len(sweep.listing("trial", everything=True).columns) > len(found.columns)
 
 
-@pytest.mark.kernel
 def test_the_best_of_several_sweeps_is_by_the_mean_over_seeds(notebook):
     """Configuration 4 has the best single run of all; on average it is worse than 3."""
     parameters = {"layers": {"values": [4]}}
@@ -600,7 +582,6 @@ def test_nested_parameters_reach_the_notebook_as_a_dictionary(notebook):
         run(definition("grid", {"layers": {"parameters": inner}}), notebook=notebook, execute=fake)
 
 
-@pytest.mark.kernel
 def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook):
     class Weighty(Fake):
         def __call__(self, notebook, output, parameters, timeout, hear):
@@ -623,7 +604,6 @@ def test_of_the_best_and_of_the_failed_all_is_kept_of_others_the_record(notebook
         run(plan, keep=-1, notebook=notebook, execute=Fake())
 
 
-@pytest.mark.kernel
 def test_a_run_on_record_elsewhere_is_taken_over_if_asked_for(notebook):
     fake = Fake(fail=[{"layers": 4}])
     run(definition("grid", {"layers": {"values": [3, 4]}}), notebook=notebook, execute=fake)
@@ -718,7 +698,6 @@ def test_given_configurations_are_checked_too(notebook):
 # --- what there is to read ---
 
 
-@pytest.mark.kernel
 def test_a_table_has_a_row_for_each_run(notebook):
     bad = {"layers": 2, "activation": "TANH", "seed": 0}
     table = run(definition("grid"), notebook=notebook, execute=Fake(fail=[bad]))
@@ -731,7 +710,6 @@ def test_a_table_has_a_row_for_each_run(notebook):
     assert (table[table.layers == 3].validationaccuracy == 1).all()
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize(("goal", "layers"), [("maximize", 3), ("minimize", 2)])
 def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     metric = {"name": "validationaccuracy", "goal": goal}
@@ -740,7 +718,6 @@ def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     assert sweep.best("trial")["config"]["layers"] == layers
 
 
-@pytest.mark.kernel
 def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
     parameters = {"seed": {"values": [0, 1]}, X: {"min": 0.0, "max": 1.0}, "activation": SPACE["activation"]}
     run(definition("random", parameters), 16, notebook=notebook, execute=Fake())  # the accuracy is 1 - X
@@ -764,7 +741,6 @@ def test_the_folder_of_a_run_holds_its_record(notebook):
         assert json.loads((sweep.run_folder("trial", record) / "record.json").read_text()) == record
 
 
-@pytest.mark.kernel
 def test_the_command_line(notebook, tmp_path, monkeypatch, capsys):
     run(definition("grid"), notebook=notebook, execute=Fake())
     capsys.readouterr()
@@ -842,7 +818,6 @@ def test_an_agents_words_are_taken_for_ours_and_that_is_said(tmp_path, monkeypat
     assert "'dropout' is not a parameter of 03_train.ipynb" in capsys.readouterr().err
 
 
-@pytest.mark.kernel
 def test_a_run_is_called_by_its_folder_whatever_its_notebook_calls_it(notebook):
     """One that logs less than it takes, or that would have files elsewhere removed."""
 
@@ -861,7 +836,6 @@ def test_a_run_is_called_by_its_folder_whatever_its_notebook_calls_it(notebook):
     assert (elsewhere / "weights.npz").exists()
 
 
-@pytest.mark.kernel
 def test_capitals_alone_do_not_tell_sweeps_apart(notebook):
     run(definition(), 1, notebook=notebook, execute=Fake())
     sentence = "there is a sweep 'trial' beside 'Trial', and capitals alone do not tell folders apart on every system"
