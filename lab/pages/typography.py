@@ -1,4 +1,4 @@
-"""How numbers are set in running text: one style of per cent, a minus that is one, and no break within a number."""
+"""How numbers are set in running text: one style of per cent, a minus that is one, no break in a number or a = b."""
 
 import re
 
@@ -10,6 +10,7 @@ SETTINGS = (
     (re.compile(r"(?<![\w.,)\]\u2212-])-(?=\.?\d)"), "\u2212"),
     (re.compile(r"(?<=\d)e-(?=\d)"), "e\u2212"),
     (re.compile(r"± (?=\d)"), f"±{NARROW}"),
+    (re.compile(r"(?<=\w) = (?=[\w.\u2212])"), f"{FIXED}={FIXED}"),
     (re.compile(r"(?<=\d) (?=(?:s|ms|µs|min|h|kB|MB|GHz|points?|percentage)\b)"), FIXED),
 )
 AS_WRITTEN = ("code", "pre", "math", "style", "script", "textarea")

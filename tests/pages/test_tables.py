@@ -30,6 +30,7 @@ def test_an_index_without_a_name_is_left_out_and_what_is_missing_is_blank():
         ("88.07% or 88.07 %", "88.07\u202f% or 88.07\u202f%"),
         ("from -0.01 to +0.94", "from \u22120.01 to +0.94"),
         ("an error of 1e-08", "an error of 1e\u221208"),
+        ("with layers = 2, a == b", "with layers\u00a0=\u00a02, a == b"),
         ("± 0.41 points", "±\u202f0.41\u00a0points"),
         ("2026-03-01, 1-2, COVID-19, f(-x)", "2026-03-01, 1-2, COVID-19, f(-x)"),
     ],
