@@ -31,6 +31,7 @@ from PIL import Image
 
 from lab.pages import INTERACTIVE, figures
 from lab.pages.coordinates import METRIC, Axis, Scale, coordinates
+from lab.pages.typography import typeset
 from lab.pages.words import sure
 
 ASSETS = Path(__file__).with_name("templates")
@@ -172,7 +173,7 @@ def best_so_far(
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return typeset(f"{value:g}" if isinstance(value, float) else str(value))
 
 
 def compare(

@@ -36,7 +36,7 @@ def _tidy_table(soup: BeautifulSoup, table: Tag) -> None:
     table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
     _one_header(table)
     _mark_numbers(table)
-    if len(table.select("tr:first-child > *")) > MANY:
+    if max((len(row.find_all(["th", "td"])) for row in table.select("tr")), default=0) > MANY:
         table["class"] = [*table.get("class", []), "many"]  # set smaller, so that none of them is cut
     for header in table.select("th"):
         header["scope"] = "col" if header.find_parent("thead") else "row"

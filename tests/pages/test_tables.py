@@ -39,3 +39,9 @@ def test_numbers_are_set_in_one_style(text, shown):
     assert typeset(text) == shown
     assert typeset(shown) == shown
     assert tidy(f"<p>{text}</p><code>{text}</code>") == f"<p>{shown}</p><code>{text}</code>"
+
+
+@pytest.mark.parametrize(("columns", "many"), [(8, False), (9, True)])
+def test_a_table_of_many_columns_is_set_smaller(columns, many):
+    soup = BeautifulSoup(tidy(table(pd.DataFrame([range(columns)] * 3)).to_html()), "html.parser")
+    assert ("many" in soup.table.get("class", [])) == many

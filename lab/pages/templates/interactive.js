@@ -390,7 +390,8 @@
       for (const one of shown) {
         const tr = add(body, "tr");
         const cell = add(tr, "th", { scope: "row" });
-        if (series[one].link) add(cell, "a", { href: series[one].link }, series[one].name); else cell.append(series[one].name);
+        const page = document.body.classList.contains("page"); // JupyterLab has no pages to lead to
+        if (page && series[one].link) add(cell, "a", { href: series[one].link }, series[one].name); else cell.append(series[one].name);
         for (const c of order) add(tr, "td", {}, about.rows[one][c]);
       }
     }
