@@ -493,6 +493,7 @@ def deciding(axes: Sequence[Axes], photo: ArrayLike, pixels: ArrayLike, share: A
     axes[1].imshow(pixels, cmap="gray_r", vmin=0, vmax=255)
     axes[2].imshow(share, cmap="RdBu_r", vmin=-high, vmax=high)
     if pixels.any():
-        axes[2].contour(pixels, [pixels.max() / 2], colors="0.2", linewidths=0.8)
+        around = np.arange(-1, len(pixels) + 1)  # with a margin of blank paper, so that outlines are closed
+        axes[2].contour(around, around, np.pad(pixels, 1), [pixels.max() / 2], colors="0.2", linewidths=0.8)
     for ax, title in zip(axes, ("picture", "what it is given", "what speaks for it"), strict=True):
         _frameless(ax).set(title=title, xticks=[], yticks=[])

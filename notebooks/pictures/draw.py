@@ -62,7 +62,7 @@ def _smooth(picture: Image.Image) -> Image.Image:
     return picture.resize((picture.width // FINE, picture.height // FINE), Image.Resampling.BOX)
 
 
-PICTURES = {"t_shirt": t_shirt, "ankle_boot": ankle_boot, "cat": cat}  # name: what draws it
+PICTURES = {"t-shirt": t_shirt, "ankle_boot": ankle_boot, "cat": cat}  # name: what draws it
 
 
 if __name__ == "__main__":

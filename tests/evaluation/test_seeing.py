@@ -1,6 +1,7 @@
 """Pictures of one's own: what becomes of them, what is refused, and which pixels decide, by finite differences."""
 
 import io
+import runpy
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from lab.evaluation import seeing
 from nn_core import NeuralNetwork
+from tree import ROOT, found
 
 BOX = (30, 20, 70, 40)  # left, top, right, bottom: 40 x 20 pixels
 
@@ -201,3 +203,17 @@ def test_the_nearest_image_is_that_of_the_least_angle_whatever_its_brightness():
     np.testing.assert_allclose(angles, [0, 0], atol=0.05)
     assert which.tolist() == [2, 1]
     np.testing.assert_allclose(seeing.nearest(images[:1], others[:2])[0], [45], atol=1e-4)
+
+
+# ---- what comes along
+
+
+def test_the_pictures_are_those_that_their_script_draws():
+    """Up to what another version of Pillow may round differently."""
+    drawn = runpy.run_path(str(ROOT / "notebooks" / "pictures" / "draw.py"))["PICTURES"]
+    files = found("notebooks/pictures/*.png")
+    assert {path.stem for path in files} == drawn.keys()
+    for path in files:
+        assert path.stat().st_size < 20_000
+        expected = np.asarray(drawn[path.stem](), dtype=int)
+        assert np.abs(np.asarray(seeing.read(path).resize(expected.shape[1::-1]), dtype=int) - expected).mean() < 2

@@ -339,3 +339,21 @@ def test_no_label_has_fewer_than_nine_points(ax, draw):
     ax.figure.draw_without_rendering()
     small = {text.get_text(): text.get_fontsize() for text in ax.figure.findobj(Text) if text.get_text()}
     assert {text: size for text, size in small.items() if size < 9} == {}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("blank", [False, True])
+def test_a_picture_stands_beside_what_is_given_of_it_and_what_speaks_for_its_answer(blank):
+    figures.style()
+    figure, axes = plt.subplots(1, 3)
+    photo, pixels = np.zeros((40, 30, 3), np.uint8), np.zeros((28, 28), np.uint8)
+    pixels[5:20, 0:9] = 0 if blank else 200
+    share = np.zeros((28, 28)) if blank else np.linspace(-2, 1, 784).reshape(28, 28)
+    figures.deciding(axes, photo, pixels, share)
+    figure.draw_without_rendering()
+    for ax, shown in zip(axes, (photo, pixels, share), strict=True):
+        np.testing.assert_array_equal(ax.images[0].get_array(), shown)
+        assert ax.get_title(loc="left")
+    assert axes[2].images[0].get_clim() == ((-1, 1) if blank else (-2, 2))  # white is nothing
+    assert len(axes[2].collections) == (0 if blank else 1)
+    plt.close(figure)

@@ -23,7 +23,7 @@ from nn_core import NeuralNetwork, softmax
 from tree import ROOT
 
 NOTEBOOKS = tree.notebooks()
-SWEEP, EVALUATION = "04_sweep", "05_evaluation"
+SWEEP, EVALUATION, PICTURE = "04_sweep", "05_evaluation", "09_your_own_picture"
 SMALL_SWEEP = {
     "name": "small",
     "method": "random",
@@ -46,6 +46,7 @@ SMALL = {  # in the order in which they are run
     "05_evaluation": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
     "06_benchmark": {"limit": 500, "rounds": 2},
     "07_every_configuration": {"replays": 20},
+    "09_your_own_picture": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
 }
 
 
@@ -280,7 +281,7 @@ def pages(runs: Path, *names: str) -> set[str]:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize("name", [name for name in SMALL if name not in (SWEEP, EVALUATION)])
+@pytest.mark.parametrize("name", [name for name in SMALL if name not in (SWEEP, EVALUATION, PICTURE)])
 def test_a_notebook_runs_where_a_touch_of_the_test_images_is_an_error(name, runs, poisoned):
     run_notebook(name, runs, poisoned)
     assert pages(runs, name) == {name, "index"}
@@ -298,7 +299,8 @@ def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, 
 
     run_notebook(EVALUATION, runs, link_data(tmp_path / "whole", "train", "test"))
     assert not (runs / "results.json").exists()  # a quick look is no result
-    assert pages(runs, SWEEP, EVALUATION) == {SWEEP, EVALUATION, "index"}
+    run_notebook(PICTURE, runs, poisoned)  # asks the networks that are on record now
+    assert pages(runs, SWEEP, EVALUATION, PICTURE) == {SWEEP, EVALUATION, PICTURE, "index"}
 
 
 @pytest.mark.kernel
