@@ -22,7 +22,7 @@ from lab.pages.results import Figure, results, tell
 from lab.pages.typography import typeset
 
 RUNS, SWEEP, TRAINING = "runs", "04_sweep", "03_train"  # the folder of runs' pages, who leads there, what they ran
-SHOWN = ("05_evaluation", "01_dataset", "04_sweep", "09_your_own_picture")  # pages whose pictures README shows, in this order
+SHOWN = ("05_evaluation", "01_dataset", "04_sweep", "09_your_own_picture")  # pages whose pictures README shows
 
 MADE = re.compile(rb"<!-- made -->.*?<!-- /made -->", re.DOTALL)  # when and how, on a page
 

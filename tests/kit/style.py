@@ -21,7 +21,7 @@ def notebook(path: Path) -> Iterator[str]:
     lines = [len(cell.source.splitlines()) for cell in code]
     words = [len(cell.source.split()) for cell in cells if cell.cell_type == "markdown"]
     in_a_row = [len(list(some)) for kind, some in groupby(cells, key=lambda cell: cell.cell_type) if kind == "code"]
-    shown = "\n".join(cell.source for cell in code if "show-code" in cell.metadata.get("tags", []))
+    shown = "\n".join(cell.source for cell in code if "show-code" in tags(cell))
     widest = max(map(len, shown.splitlines()), default=0)
     rules = {
         "a cell of code has a median of 4 lines or fewer": statistics.median(lines) <= 4,
@@ -29,10 +29,25 @@ def notebook(path: Path) -> Iterator[str]:
         "no more than 4 cells of code stand in a row": max(in_a_row) <= 4,
         "a cell of text has a median of 40 to 100 words": 40 <= statistics.median(words) <= 100,
         "no cell of text has more than 220 words": max(words) <= 220,
+        "a cell that says a sentence, and no more, is folded in JupyterLab": all(map(_folded, filter(_says, code))),
         "no cell is empty": all(cell.source.strip() for cell in cells),
         f"no line of shown code has more than {WIDTH} characters": widest <= WIDTH,
     }
     return (rule for rule, kept in rules.items() if not kept)
+
+
+def _says(cell: nbformat.NotebookNode) -> bool:
+    """Whether a reader wants the sentence rather than the code: it draws nothing, and is not shown for itself."""
+    drawn = re.search(r"figures\.show\(|interactive\.\w+\(", cell.source)
+    return bool(re.search(r"^say\(", cell.source, re.MULTILINE)) and not drawn and "show-code" not in tags(cell)
+
+
+def _folded(cell: nbformat.NotebookNode) -> bool:
+    return cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
 
 
 def makefile(path: Path) -> Iterator[str]:

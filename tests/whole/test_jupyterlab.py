@@ -36,6 +36,7 @@ interactive.confusion(plt.figure(), "Two classes", ["Coat", "Shirt"], labels, gu
 
 
 ERRORS = "[data-mime-type='application/vnd.jupyter.stderr']"  # where JupyterLab shows them, beside warnings
+IDLE = re.compile(r"Python 3.* \| Idle")
 TOLD = "Traceback (most recent call last)"  # which these do not say
 
 
@@ -118,7 +119,7 @@ def opened(browser, lab, tmp_path):
             page.set_default_timeout(60_000)
             page.goto(lab.format(name))
             page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-            page.get_by_text(re.compile(r"Python 3.* \| Idle")).wait_for()  # the status bar: the kernel is there
+            page.get_by_text(IDLE).wait_for()  # the status bar: the kernel is there
             try:
                 yield page
             finally:  # most of all when it has failed
@@ -179,6 +180,7 @@ def run_all(page) -> None:
     done = f"[...document.querySelectorAll('{prompts}')].every(p => /\\d/.test(p.textContent))"
     failed = f"[...document.querySelectorAll(`{ERRORS}`)].some(shown => shown.textContent.includes('{TOLD}'))"
     page.wait_for_function(f"() => {done} || {failed}", timeout=120_000)
+    page.get_by_text(IDLE).wait_for(timeout=120_000)  # a folded cell has no number
 
 
 def errors(page) -> list[str]:

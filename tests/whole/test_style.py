@@ -23,7 +23,9 @@ def write(root, *cells):
 
 
 def test_what_keeps_the_rules_passes(root):
-    write(root, TEXT, CODE, CODE, CODE, CODE, TEXT)
+    folded = new_code_cell("say('It is so.')", metadata={"jupyter": {"source_hidden": True}})
+    drawing = new_code_cell("say('It is so.')\nfigures.show(fig, 'It')")
+    write(root, TEXT, CODE, CODE, CODE, CODE, TEXT, folded, drawing)
     assert style.broken(root) == []
 
 
@@ -36,6 +38,7 @@ def test_what_keeps_the_rules_passes(root):
         ([new_markdown_cell("a label"), CODE], "40 to 100 words"),
         ([TEXT, TEXT, new_markdown_cell("word " * 221), CODE], "more than 220 words"),
         ([TEXT, CODE, new_code_cell(" ")], "no cell is empty"),
+        ([TEXT, new_code_cell("say('It is so.')")], "folded in JupyterLab"),
         ([TEXT, new_code_cell("x" * 87, metadata={"tags": ["show-code"]})], "more than 86 characters"),
     ],
 )
