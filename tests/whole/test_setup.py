@@ -92,10 +92,11 @@ def test_what_is_imported_is_declared():
     owners = {
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
-    with_numba = tree.found("backends/compiled.py") + tree.found("backends/kernels.py")
+    searching = [f"lab/search/{name}.py" for name in ("cluster", "remote", "watching")]
+    extra = tree.found("backends/compiled.py", "backends/kernels.py", *searching)  # what needs an optional extra
     for sources, declared in (
-        ([path for path in [*tree.modules(), *NOTEBOOKS] if path not in with_numba], users),
-        (with_numba, users | optional),
+        ([path for path in [*tree.modules(), *NOTEBOOKS] if path not in extra], users),
+        (extra, users | optional),
         (tree.found("tests/**/*.py"), developers),
         (tree.found("benchmarks/**/*.py"), peers),
     ):
