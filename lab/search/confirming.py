@@ -22,7 +22,7 @@ from lab.tracking import Record, record_of, run_name, value_of
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIX = "confirmed"  # of the folder's name
+SUFFIX, FILE = "-confirmed", "confirmation.json"  # of the folder beside the last sweep's, and in it
 
 
 def candidates(names: Sequence[str], count: int, root: str | Path | None = None) -> list[Config]:
@@ -55,24 +55,37 @@ def confirm(
     groups = [
         [config | {"seed": seed} for seed in range(asked.seeds)] for config in candidates(names, asked.best, root)
     ]
-    name = f"{names[-1]}-{SUFFIX}"
-    records = run([config for group in groups for config in group], name)
+    folder = _folder(names, root)
+    if "study" in read_json(folder / "sweep.json"):
+        raise SweepError(
+            f"{folder.name} is a sweep of its own, where the confirmation of {names[-1]} belongs: rename it"
+        )
+    records = run([config for group in groups for config in group], f"{names[-1]}{SUFFIX}")
     parts = [records[k : k + asked.seeds] for k in range(0, len(records), asked.seeds)]
     state = {"sweeps": list(names), **asdict(asked), "metric": metric, "goal": goal}
     state["runs"] = [[record["name"] for record in part] for part in parts]
-    write_json(folder_of(name, root) / "confirmation.json", state)
+    write_json(folder / FILE, state)
     return ranked((result_of(part, metric, asked.seeds) for part in parts), goal)
 
 
 def confirmed(*names: str, root: str | Path | None = None) -> list[Result]:
-    """What a confirmation of these sweeps has come to, best first; empty if there is none of what they hold now."""
-    folder = folder_of(f"{names[-1]}-{SUFFIX}", root)
-    state = read_json(folder / "confirmation.json")
-    if state.get("sweeps") != list(names):
+    """What a confirmation of these sweeps has come to, best first; empty if there is none of what they hold now.
+
+    A confirmation.json that is damaged is named, and taken for none.
+    """
+    from lab.tracking.described import Confirmed, Damaged, read_as  # here, since it takes long to import
+
+    folder = _folder(names, root)
+    try:
+        state = read_as(Confirmed, folder / FILE)
+    except Damaged as error:
+        print(f"{error}: run the sweep with --confirm again", flush=True)
+        state = None
+    if state is None or state["sweeps"] != list(names):
         return []
-    found = [[record_of(folder / run) for run in runs] for runs in state["runs"]]
     current = {record["fingerprint"] for result in results(names[-1], root) for record in result.records}
-    groups = [group for group in found if all(record.get("fingerprint") in current for record in group)]
+    groups = [[record_of(folder / run) for run in runs] for runs in state["runs"]]
+    groups = [group for group in groups if group and all(record.get("fingerprint") in current for record in group)]
     now = [run_name(config) for config in candidates(names, state["best"], root)]
     if [run_name(_without_seed(group[0]["config"])) for group in groups] != now:
         return []
@@ -112,6 +125,10 @@ def sentence(found: Sequence[Result], metric: str, asked: Confirmation) -> str:
     name = top.records[0]["name"]
     verdict = "which was best by its first seed too" if top is first else "another than by the first seed alone"
     return f"{asked}: best mean {metric} {top.value:.4f}, {verdict}: {name}"
+
+
+def _folder(names: Sequence[str], root: str | Path | None) -> Path:
+    return folder_of(f"{names[-1]}{SUFFIX}", root)
 
 
 def _without_seed(config: Config) -> Config:

@@ -101,6 +101,18 @@ class Results(RootModel[dict[str, Result]]):
     what: ClassVar[str] = "list of results"
 
 
+class Confirmed(_Described):
+    """confirmation.json: which sweeps it confirms, by what, and its runs, those of a configuration together."""
+
+    what = "confirmation of a sweep"
+    sweeps: list[str]
+    best: Annotated[int, Field(ge=1)]
+    seeds: Annotated[int, Field(ge=2)]
+    metric: str
+    goal: Literal["maximize", "minimize"]
+    runs: list[list[Name]]
+
+
 class Provenance(_Described):
     """How an executed notebook was made."""
 

@@ -123,3 +123,20 @@ def test_a_check_says_it(notebook, tmp_path):
     said = []
     check(definition("grid", SPACE, confirm={}), notebook, said.append)
     assert "the best 5 confirmed by 5 seeds" in said[0]
+
+
+def test_one_that_is_damaged_is_named_and_counts_for_none(notebook, tmp_path, capsys):
+    run(definition("grid", SPACE, confirm={"best": 2, "seeds": 2}), notebook=notebook, execute=Lucky())
+    path = tmp_path / "runs" / "trial-confirmed" / "confirmation.json"
+    write_json(path, read_json(path) | {"runs": [["../trial"]]})
+    assert sweep.confirmed("trial") == []
+    assert "confirmation.json is no confirmation of a sweep (runs.0.0: must be the name" in capsys.readouterr().out
+    path.unlink()
+    assert sweep.confirmed("trial") == []
+
+
+def test_a_sweep_that_has_its_name_stays_as_it_is(notebook):
+    run(definition("grid", SPACE, name="trial-confirmed"), notebook=notebook, execute=Lucky())
+    with pytest.raises(sweep.SweepError, match="trial-confirmed is a sweep of its own"):
+        run(definition("grid", SPACE, confirm={}), notebook=notebook, execute=Lucky())
+    assert len(sweep.table("trial-confirmed")) == 4

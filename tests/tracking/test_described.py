@@ -6,7 +6,7 @@ import pytest
 
 from lab import tracking
 from lab.evaluation import profiling
-from lab.tracking.described import Benchmark, Damaged, Provenance, Results, RunRecord, described, read_as
+from lab.tracking.described import Benchmark, Confirmed, Damaged, Provenance, Results, RunRecord, described, read_as
 
 EPOCH = {"epoch": 1, "loss": 0.5, "accuracy": 0.8, "validationloss": 0.6, "validationaccuracy": 0.7, "seconds": 1.5}
 RECORD = {
@@ -41,7 +41,21 @@ BENCHMARK = {
         "pair numpy W1": [1.9, 1.8],
     },
 }
-WHOLE = {RunRecord: RECORD, Provenance: PROVENANCE, Benchmark: BENCHMARK, Results: {"Test accuracy": {"value": "88 %"}}}
+CONFIRMED = {
+    "sweeps": ["random", "bayes"],
+    "best": 2,
+    "seeds": 2,
+    "metric": "loss",
+    "goal": "minimize",
+    "runs": [["a"]],
+}
+WHOLE = {
+    Confirmed: CONFIRMED,
+    RunRecord: RECORD,
+    Provenance: PROVENANCE,
+    Benchmark: BENCHMARK,
+    Results: {"Test accuracy": {"value": "88 %"}},
+}
 DAMAGED = [
     (RunRecord, {"history": "epochs"}, "history: must be a valid list"),
     (RunRecord, {"history": [1]}, "history.0: must be a valid dictionary"),
@@ -54,6 +68,9 @@ DAMAGED = [
     (RunRecord, {"seconds": float("inf")}, "seconds: must be a finite number"),
     *((RunRecord, {"name": name}, "name: must be the name of one folder") for name in ("../a", "", "..", "a\0", "/")),
     (RunRecord, {"noted": "backend"}, "noted: must be a valid list"),
+    (Confirmed, {"runs": [["../a"]]}, "runs.0.0: must be the name of one folder"),
+    (Confirmed, {"seeds": 1}, "seeds: must be greater than or equal to 2"),
+    (Confirmed, {"sweeps": "random"}, "sweeps: must be a valid list"),
     (Provenance, {"date": "yesterday"}, "date: Invalid isoformat string"),
     (Provenance, {"versions": {"numpy": 2}}, "versions.numpy: must be a valid string"),
     (Provenance, {"seconds": "7"}, "seconds: must be a valid number"),
