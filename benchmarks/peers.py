@@ -106,7 +106,7 @@ class Gemm(Peer):
 class Symbols(Gemm):
     """The same products, each by one call of the BLAS that NumPy uses, from a compiled loop."""
 
-    name, title = "symbols", "bare GEMM calls, compiled"
+    name, title = "symbols", profiling.SYMBOLS
 
     def prepare(self):
         import numba

@@ -34,7 +34,7 @@ WORKLOADS: dict[str, dict[str, Any]] = {  # the networks that are timed, as conf
     ),
     "W4": dict(layers=2, num_hidden_neurons=512, activation="relu", optimizer="adam", batch_size=256, weight_decay=L2),
 }
-BARE = "bare GEMM calls"  # the title of the peer that is no network
+BARE, SYMBOLS = FLOORS = ("bare GEMM calls", "bare GEMM calls, compiled")  # the titles of peers that are no network
 PRODUCTS, REST = "matrix products", "the rest"
 
 
@@ -135,11 +135,17 @@ def kept(path: Path) -> dict[str, Any]:
         return {}
 
 
+def results(*paths: Path) -> list[dict[str, Any]]:
+    """What `make bench` has left in those of the files that there are and that hold measurements."""
+    return [found for path in paths if (found := kept(path)).get("measured")]
+
+
 def measured(found: Mapping[str, Any], request: str = "epoch", threads: int = 1, unit: str = "cpu") -> pd.DataFrame:
     """A row for each workload and peer; none, if nothing was measured yet.
 
-    Columns: workload, peer (its title), the median, least and most seconds (unit: cpu or wall) of an `epoch` or
-    `predict`, and times, the median over the rounds of the ratio to the bare products.
+    Columns: workload, peer (its title), seconds (the median, by unit: cpu or wall) of an `epoch` or `predict`, rounds
+    (in each round, how many times as long as the bare products it took), and their median, least and most. All that is
+    said of a peer rests on its `rounds`, since seconds are those of a machine that is now faster and now slower.
     """
     import pandas as pd
 
@@ -149,33 +155,64 @@ def measured(found: Mapping[str, Any], request: str = "epoch", threads: int = 1,
         if kind == "compare" and rest[1] == str(threads):
             for peer, answer in answers[request].items():
                 seconds, floor = answer[unit], answers[request]["gemm"][unit]
-                times = statistics.median(a / b for a, b in zip(seconds, floor, strict=True))
-                some = statistics.median(seconds), min(seconds), max(seconds), times
+                times = tuple(a / b for a, b in zip(seconds, floor, strict=True))
+                some = statistics.median(seconds), times, statistics.median(times), min(times), max(times)
                 rows.append([rest[0], found["titles"][peer], *some])
-    return pd.DataFrame(rows, columns=["workload", "peer", "median", "least", "most", "times"])
+    return pd.DataFrame(rows, columns=["workload", "peer", "seconds", "rounds", "median", "least", "most"])
 
 
 def ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """The column `times` of such a table, a row for each peer, fastest first, and a column for each workload."""
-    wide = table.pivot(index="peer", columns="workload", values="times")
+    """The column `median` of such a table, a row for each peer, fastest first, and a column for each workload."""
+    wide = table.pivot(index="peer", columns="workload", values="median")
     return wide.loc[wide.mean(axis="columns").sort_values().index].rename_axis(index=None, columns=None)
 
 
+def side_by_side(found: Sequence[Mapping[str, Any]], request: str = "epoch") -> pd.DataFrame:
+    """`ratios` of several results, the columns of each named by its instructions, or its machine."""
+    import pandas as pd
+
+    parts: dict[str, pd.DataFrame] = {}
+    for one in found:
+        if len(table := measured(one, request)):
+            name = one.get("instructions") or one["machine"]
+            parts[f"{name}, {one['date']}" if name in parts else name] = ratios(table)
+    return pd.concat(parts, axis=1) if parts else pd.DataFrame()
+
+
+def quotients(mine: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Round by round, how many times as long theirs takes as mine."""
+    return [b / a for a, b in zip(mine, theirs, strict=True)]
+
+
+def tied(mine: Sequence[float], theirs: Sequence[float]) -> bool:
+    """Whether neither is faster than the other in every round."""
+    found = quotients(mine, theirs)
+    return min(found) <= 1 <= max(found)
+
+
 def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
-    """How many times as long as one of `ours` an epoch of `theirs` takes, by the quotient of their `times`.
+    """How many times as long as one of `ours` an epoch of `theirs` takes: the median over the rounds, and their range.
 
     Workload by workload, in words; empty if one of them is missing.
     """
-    wide = table.pivot(index="workload", columns="peer", values="times")
+    wide = table.pivot(index="workload", columns="peer", values="rounds")
     if not {ours, theirs} <= set(wide):
         return ""
-    return ", ".join(f"{workload} {times:.2f}" for workload, times in (wide[theirs] / wide[ours]).items())
+    said = []
+    for workload, mine, other in zip(wide.index, wide[ours], wide[theirs], strict=True):
+        found = quotients(mine, other)
+        tie = ", a tie" * tied(mine, other)
+        said.append(f"{workload} {statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}{tie})")
+    return "; ".join(said)
 
 
 def fastest(table: pd.DataFrame) -> str:
-    """Which network takes least time, and how many times that of the bare products it is, in words."""
-    first = table[table.peer != BARE].sort_values("times").iloc[0]
-    return f"{first.peer}, {first.times:.2f} times the bare products"
+    """Which network takes least time, how many times that of the bare products, and which are level, in words."""
+    networks = table[~table.peer.isin(FLOORS)].sort_values("median")
+    first, *others = networks.itertuples()
+    level = [other.peer for other in others if tied(first.rounds, other.rounds)]
+    said = f"{first.peer}, {first.median:.2f} times the bare products"
+    return said + (f", level with {' and '.join(level)}" if level else "")
 
 
 def provenance(found: Mapping[str, Any]) -> str:
@@ -185,3 +222,8 @@ def provenance(found: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     when = f"{found['date'][:10]}, at commit {found['commit']}, in {found['rounds']} rounds"
     return f"Measured on {found['machine']}, {when}, with {versions}."
+
+
+def step_by_step(net: Any) -> None:
+    """Have a network's training call each part of a step from Python, though it could be compiled whole."""
+    net._backend.whole = False

@@ -449,12 +449,12 @@ def disagreements(ax: Axes, rights: Mapping[str, ArrayLike], names: Sequence[str
 
 
 def speeds(ax: Axes, table: pd.DataFrame, ours: Sequence[str]) -> Axes:
-    """A bar for each row: its `median` seconds, and a line from its `least` to its `most`; `ours` in colour.
+    """A bar for each row: its `median`, and a line from its `least` to its `most`; `ours` in colour.
 
     Rows have a `peer`, by whom the fastest comes first.
     """
     table = table.sort_values("median")
-    bars(ax, dict(zip(table["peer"], table["median"], strict=True)), "CPU seconds an epoch")
+    bars(ax, dict(zip(table["peer"], table["median"], strict=True)), "times the bare products")
     for place, (bar, row) in enumerate(zip(ax.patches, table.itertuples(), strict=True)):
         bar.set_color(COLOURS[0] if row.peer in ours else "0.75")
         ax.plot([row.least, row.most], [place, place], color="0.3", linewidth=1.5)

@@ -1,6 +1,7 @@
 """The benchmark: that every peer learns what it is timed for, and that both commands run, on a little of the data."""
 
 import ast
+import ctypes
 import itertools
 import json
 import re
@@ -65,6 +66,28 @@ def test_bare_products_are_those_of_the_network(layers, width, monkeypatch):
         expected += [((batch, n_in), (n_in, n_out)) for n_in, n_out in pairs]  # h W
         expected += [((n_in, batch), (batch, n_out)) for n_in, n_out in pairs]  # hᵀ δ
         expected += [((batch, n_out), (n_out, n_in)) for n_in, n_out in pairs[1:]]  # δ Wᵀ
+    assert sorted(shapes) == sorted(expected)
+
+
+@pytest.mark.skipif(not find_spec("numba"), reason="numba is not installed")
+@pytest.mark.parametrize(("layers", "width"), [(0, 1), (1, 8), (3, 16)])
+def test_compiled_ones_are_the_same_products(layers, width, monkeypatch):
+    """Of which a function of C that multiplies nothing is told: m, n and k of each."""
+    from backends import blas
+
+    i, n, f, p = ctypes.c_int32, ctypes.c_int64, ctypes.c_float, ctypes.c_void_p
+    shapes = []
+    told = ctypes.CFUNCTYPE(None, i, i, i, n, n, n, f, p, n, p, n, f, p, n)(lambda *some: shapes.append(some[3:6]))
+    functions = blas.Blas(ctypes.cast(told, p).value, 0)
+    monkeypatch.setattr(blas, "find", lambda: functions)
+    workload = peers.Workload(layers, width, "relu", "sgd", 4, 0.0)
+    peers.Symbols(workload, *toy(10)).epoch()
+    pairs = list(itertools.pairwise(workload.sizes))
+    expected = []
+    for batch in (4, 4, 2):
+        expected += [(batch, n_out, n_in) for n_in, n_out in pairs]  # h W
+        expected += [(n_in, n_out, batch) for n_in, n_out in pairs]  # hᵀ δ
+        expected += [(batch, n_in, n_out) for n_in, n_out in pairs[1:]]  # δ Wᵀ
     assert sorted(shapes) == sorted(expected)
 
 

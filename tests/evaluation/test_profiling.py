@@ -1,5 +1,7 @@
 """The measurements that a notebook shows: that they add up, leave nothing behind, and say what was found."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -49,15 +51,43 @@ def test_contenders_take_turns_and_their_first_call_does_not_count():
 def test_what_was_measured_is_a_table_of_medians_and_ratios():
     table = profiling.measured(FOUND)
     assert table.values.tolist() == [
-        ["W1", profiling.BARE, 1.0, 1.0, 2.0, 1.0],
-        ["W1", "ours", 2.0, 1.9, 4.4, 2.0],
-        ["W1", "theirs", 4.0, 4.0, 9.0, 4.0],
+        ["W1", profiling.BARE, 1.0, (1.0, 1.0, 1.0), 1.0, 1.0, 1.0],
+        ["W1", "ours", 2.0, (2.0, 2.2, 1.9), 2.0, 1.9, 2.2],
+        ["W1", "theirs", 4.0, (4.0, 4.5, 4.0), 4.0, 4.0, 4.5],
     ]
     assert profiling.ratios(table)["W1"].to_dict() == {profiling.BARE: 1.0, "ours": 2.0, "theirs": 4.0}
-    assert profiling.faster(table, "ours", "theirs") == "W1 2.00"
+    assert profiling.faster(table, "ours", "theirs") == "W1 2.05 (2.00 to 2.11)"
     assert profiling.faster(table, "ours", "others") == ""
     assert profiling.fastest(table) == "ours, 2.00 times the bare products"
     assert "a machine, 2026-01-02, at commit abc, in 3 rounds, with numpy 2." in profiling.provenance(FOUND)
+
+
+def test_peers_of_which_now_one_and_now_the_other_is_ahead_are_level():
+    """Though the first has the smaller median, and though the seconds of the second round would decide."""
+    seconds = {"gemm": [1.0, 2.0, 1.0], "ours": [2.0, 4.0, 2.1], "near": [2.1, 4.2, 2.0], "far": [2.2, 4.4, 2.2]}
+    seconds["symbols"] = [0.5, 1.0, 0.5]
+    answers = {peer: {"cpu": some} for peer, some in seconds.items()}
+    titles = {peer: peer for peer in seconds} | {"gemm": profiling.BARE, "symbols": profiling.SYMBOLS}
+    table = profiling.measured({"titles": titles, "measured": {"compare W1 1": {"epoch": answers}}})
+    assert profiling.fastest(table) == "ours, 2.00 times the bare products, level with near"
+    assert profiling.faster(table, "ours", "near") == "W1 1.05 (0.95 to 1.05, a tie)"
+    assert profiling.faster(table, "ours", "far") == "W1 1.10 (1.05 to 1.10)"
+
+
+def test_results_of_several_machines_stand_side_by_side():
+    other = FOUND | {"machine": "another", "instructions": "AVX2"}
+    beside = profiling.side_by_side([FOUND, other, {}, FOUND])
+    assert beside.columns.tolist() == [("a machine", "W1"), ("AVX2", "W1"), (f"a machine, {FOUND['date']}", "W1")]
+    assert beside.loc["theirs"].tolist() == [4.0] * 3
+    assert profiling.side_by_side([]).empty
+
+
+def test_results_are_read_where_there_are_any(tmp_path):
+    missing, empty, whole = (tmp_path / name for name in ("missing.json", "empty.json", "whole.json"))
+    description = {name: value for name, value in FOUND.items() if name != "measured"}
+    empty.write_text(json.dumps(description | {"measured": {}}))
+    whole.write_text(json.dumps(description | {"measured": {"pair numpy W1": [1.5]}}))
+    assert [found["measured"] for found in profiling.results(missing, empty, whole)] == [{"pair numpy W1": [1.5]}]
 
 
 def test_nothing_measured_is_an_empty_table_and_says_what_to_do():

@@ -151,7 +151,7 @@ def test_a_metric_that_is_no_number_is_none():
 def test_a_damaged_benchmark_counts_as_none(tmp_path, capsys):
     path = tmp_path / "benchmark.json"
     path.write_text(json.dumps(BENCHMARK))
-    assert profiling.measured(profiling.kept(path))["times"].tolist() == [1.0, 1.0]
+    assert profiling.measured(profiling.kept(path))["median"].tolist() == [1.0, 1.0]
     path.write_text(json.dumps(BENCHMARK | {"titles": None}))
     assert profiling.kept(path) == {}
     assert "titles: must be a valid dictionary): `make bench` measures anew" in capsys.readouterr().err
