@@ -21,6 +21,8 @@ import pandas as pd
 from common.names import first_unknown
 from lab.tabular import table as tabular
 
+SECONDS = tabular.FIGURES.index("seconds")
+
 
 class Benchmark:
     """A table, to be asked for one training at a time. `table` is what `load` returns."""
@@ -28,7 +30,7 @@ class Benchmark:
     def __init__(self, table: pd.DataFrame) -> None:
         self._choices = tabular.choices()
         self._rows = {key: np.array(rows) for key, rows in table.groupby([*self._choices, "seed"]).indices.items()}
-        self._table = table
+        self._figures = table[list(tabular.FIGURES)].to_numpy(dtype=float)
 
     def __call__(self, configuration: Mapping[str, Any], epochs: int | None = None, seed: int = 0) -> dict[str, Any]:
         """What a training has come to after so many `epochs`; by default its max_epochs, or all that there are.
@@ -47,11 +49,12 @@ class Benchmark:
             raise ValueError(f"epochs={epochs!r}: expected a whole number from 1 to {tabular.EPOCHS}.")
         if (*key, seed) not in self._rows:
             raise LookupError(f"the table lacks the training of {_words(configuration)} with seed {seed}")
-        rows = self._table.iloc[self._rows[*key, seed][:epochs]]
-        last = rows.iloc[-1]
-        figures = {name: float(last[name]) for name in tabular.FIGURES if name != "seconds"}
-        status = "finished" if len(rows) == epochs and last.notna().all() else "diverged"
-        return figures | {"seconds": float(rows["seconds"].sum()), "epochs": len(rows), "status": status}
+        rows = self._figures[self._rows[*key, seed][:epochs]]
+        figures = dict(zip(tabular.FIGURES, rows[-1].tolist(), strict=True)) | {
+            "seconds": float(np.nansum(rows[:, SECONDS]))
+        }
+        status = "finished" if len(rows) == epochs and not np.isnan(rows[-1]).any() else "diverged"
+        return figures | {"epochs": len(rows), "status": status}
 
     def _key(self, configuration: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of a configuration as the table spells them, in its order."""

@@ -41,6 +41,7 @@ def test_what_diverged_says_so_from_then_on(benchmark):
     found = benchmark(other, epochs=10, seed=2)
     assert found["status"] == "diverged"
     assert np.isnan(found["validationaccuracy"])
+    assert found["seconds"] == pytest.approx(3 * 1.234)
 
 
 @pytest.mark.parametrize(
