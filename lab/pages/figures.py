@@ -54,18 +54,19 @@ def style() -> None:
     sns.set_theme(context="paper", style="ticks", palette=COLOURS, rc=dict(look))
 
 
-def show(fig: Figure, alt: str) -> None:
+def show(fig: Figure, alt: str, photographs: bool = False) -> None:
     """Display `fig` as a PNG of twice the screen's resolution, and close it.
 
-    `alt` is what the figure shows, for those who cannot see it; ValueError if it is empty.
+    `alt` is what the figure shows, for those who cannot see it; ValueError if it is empty. On a dark page, colours are
+    turned, but those of a figure with photographs.
     """
     if not alt.strip():
         raise ValueError("figures.show got an empty alt text: say in a sentence what the figure shows")
-    display(_picture(fig, alt))
+    display(_picture(fig, alt, photographs=photographs))
 
 
-def _picture(fig: Figure, alt: str) -> Image:
-    return Image(png(fig), retina=True, alt=alt)
+def _picture(fig: Figure, alt: str, **about: bool) -> Image:
+    return Image(png(fig), retina=True, alt=alt, metadata={name: True for name, holds in about.items() if holds})
 
 
 def png(fig: Figure) -> bytes:

@@ -122,7 +122,8 @@ class Pictures(Cells):
         pictures.check(image)
         if form == "image/png":
             image = pictures.smaller(image)
-        return {"src": image, "alt": about["alt"], "width": about.get("width")}
+        kind = "photographs" if about.get("photographs") is True else None  # of the class in HTML
+        return {"src": image, "alt": about["alt"], "width": about.get("width"), "kind": kind}
 
 
 class Texts(Cells):

@@ -341,6 +341,14 @@ def test_no_label_has_fewer_than_nine_points(ax, draw):
     assert {text: size for text, size in small.items() if size < 9} == {}
 
 
+def test_a_figure_with_photographs_says_so(ax, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "display", shown.append)
+    figures.show(ax.figure, "A photograph", photographs=True)
+    _, about = shown[0]._repr_png_()
+    assert (about["alt"], about["photographs"]) == ("A photograph", True)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("blank", [False, True])
 def test_a_picture_stands_beside_what_is_given_of_it_and_what_speaks_for_its_answer(blank):

@@ -255,6 +255,13 @@ def test_index_shows_the_results_and_every_page(root, executed):
     assert "0123456789ab+" in index.find("footer").get_text()
 
 
+def test_a_figure_with_photographs_is_not_turned_in_the_dark_on_page_and_index(root, executed):
+    executed("# One", code("plot()", figure(**{"image/png": {"alt": "A", "photographs": True}})))
+    executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A", "photographs": "x"}})), name="02_model")
+    assert [img.get("class") for img in build(root).select("figure img")] == [["photographs"]]
+    assert [img.get("class") for img in build(root, "index").select(".pages img")] == [["photographs"], None]
+
+
 def test_summary_prints_the_results_and_the_place(root, executed, capsys):
     assert "make builds it" in refusal(capsys, "summary")
     executed("# One")
