@@ -468,7 +468,9 @@ def test_a_curve_says_its_value_under_the_pointer(drawn):
     page.mouse.move(box["x"] + 52, box["y"] + 12)  # the first epoch, above both
     assert figure.locator(".tip").last.inner_text() == "first: 0.9 (epoch 1)"
     page.mouse.move(box["x"] + 52, box["y"] + 60)
-    assert figure.locator(".tip").last.inner_text() == "second: 0.8 (epoch 1)"
+    tip = figure.locator(".tip").last
+    assert tip.inner_text() == "second: 0.8 (epoch 1)"
+    assert 0 < tip.bounding_box()["y"] - (box["y"] + 60) < 30  # it stands beside the pointer
     page.mouse.move(5, 5)
     assert not figure.locator(".tip").last.is_visible()
 

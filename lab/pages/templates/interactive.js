@@ -251,8 +251,9 @@
     const on = series.map((one) => one.on), xs = x.values, whole = [Math.min(...xs), Math.max(...xs)];
     let range = whole, at = -1;
 
-    add(box, "p", { class: "hint" }, "Point at a curve for its values, or move the slider below it; drag across a figure to "
-      + "look closer. A name switches its curve off and on.");
+    const told = "Point at a curve for its values, or move the slider below it; drag across a figure to look closer. A name "
+      + "switches its curve off and on.";
+    if (!document.querySelector(".hint.curves")) add(box, "p", { class: "hint curves" }, told); // once a page is enough
     const keys = add(box, "div", { class: "keys", role: "group", "aria-label": "Curves" });
     const stage = add(box, "div", { class: "panels" });
     const drawn = panels.map((panel) => {
@@ -419,7 +420,7 @@
         if (tip.hidden) return;
         tip.textContent = `${series[best].name}: ${round(value(panel, best))} (${x.name} ${round(xs[at])}${x.texts ? `, ${x.texts[at]}` : ""})`;
         tip.style.left = `${Math.max(0, Math.min(here + 12, frame.clientWidth - tip.offsetWidth))}px`;
-        tip.style.top = `${svg.offsetTop + high + 14}px`;
+        tip.style.top = `${event.clientY - frame.getBoundingClientRect().top + 14}px`;
       });
       svg.addEventListener("pointerleave", () => { tip.hidden = true; });
       svg.addEventListener("pointercancel", () => { from = null; });
