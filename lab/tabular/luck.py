@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy import stats
 
 from lab.tabular.cube import Cube
-from lab.tabular.replays import Replays
+from lab.tabular.replays import Replays, epochs_of
 
 CLOSE = 0.2  # percentage points from the best that a choice may lie
 OFTEN = 0.9
@@ -78,20 +78,20 @@ def residuals(cube: Cube, among: ndarray) -> ndarray:
 
 
 def confirmed(cube: Cube, found: Replays, runs: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
-    """How far, in points, the choice of searches with a confirmation lies below the best that each ran, (replays,).
+    """The choices that searches name after a confirmation, (replays,).
 
-    Of a search's runs the `best` by its own seed are trained with further seeds, until each has `seeds`, and the mean
-    over all of them decides. What a further seed adds is drawn from what seeds add to the best tenth of the table.
+    Of the runs of a search that went to their end, the `best` by its own seed are trained with further seeds, until
+    each has `seeds`, and the mean over all of them decides. What a further seed adds is drawn from what seeds add to
+    the best tenth of the table. It is of no use for successive halving, where what a run paid for is not known.
     """
-    drawn = found.drawn[:, :runs]
-    worth, first = cube.worth[drawn], cube.scores[drawn, found.seeds[:, None]]
-    candidates = np.argsort(-first, axis=1, kind="stable")[:, :best]
-    further = rng.choice(residuals(cube, top(cube)), (*candidates.shape, seeds - 1))
-    levels = cube.scores[top(cube)].mean(axis=0)
-    own = np.take_along_axis(first, candidates, 1) - (levels - levels.mean())[found.seeds][:, None]
-    means = (own + (np.take_along_axis(worth, candidates, 1)[:, :, None] + further).sum(axis=2)) / seeds
-    named = np.take_along_axis(candidates, means.argmax(axis=1)[:, None], 1)
-    return 100 * (worth.max(axis=1) - np.take_along_axis(worth, named, 1)[:, 0])
+    drawn, tenth = found.drawn[:, :runs], top(cube)
+    ended = np.diff(found.paid[:, :runs], prepend=0) == epochs_of(drawn)
+    first = np.where(ended, levelled(cube, tenth)[drawn, found.seeds[:, None]], -np.inf)
+    places = np.argsort(-first, axis=1, kind="stable")[:, :best]
+    candidates, own = np.take_along_axis(drawn, places, 1), np.take_along_axis(first, places, 1)
+    further = rng.choice(residuals(cube, tenth), (*candidates.shape, seeds - 1))
+    means = (own + (cube.worth[candidates][:, :, None] + further).sum(axis=2)) / seeds
+    return np.take_along_axis(candidates, means.argmax(axis=1)[:, None], 1)[:, 0]
 
 
 def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], seeds: Sequence[int]) -> pd.DataFrame:
@@ -101,7 +101,8 @@ def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], s
     """
     rows = []
     for best, count in ((best, count) for best in bests for count in seeds):
-        regret = confirmed(cube, found, runs, best, count, np.random.default_rng((best, count)))
+        named = confirmed(cube, found, runs, best, count, np.random.default_rng((best, count)))
+        regret = 100 * (cube.worth[found.drawn[:, :runs]].max(axis=1) - cube.worth[named])
         figures = {
             "close": (regret <= CLOSE).mean(),
             "median": np.median(regret),
@@ -115,3 +116,17 @@ def enough(table: pd.DataFrame) -> pd.Series | None:
     """The row of `confirmations` with the fewest further runs that is close nine times in ten; None without one."""
     rows = table[table["close"] >= OFTEN].sort_values(["further runs", "best"], kind="stable")
     return rows.iloc[0] if len(rows) else None
+
+
+def plans(cube: Cube, found: Mapping[str, Replays], runs: int, asked: tuple[int, int]) -> pd.DataFrame:
+    """For each search: the regret of what it names after so many runs by its one seed, and after a confirmation of so
+    many candidates by so many seeds, in points: the median, and what nine in ten do not exceed."""
+    rows = {}
+    for name, replays in found.items():
+        after = confirmed(cube, replays, runs, *asked, np.random.default_rng(asked))
+        row = {}
+        for way, named in (("one seed", replays.chosen[:, runs - 1]), ("confirmed", after)):
+            regret = 100 * (cube.worth[cube.best] - cube.worth[named])
+            row |= {f"{way}, median": np.median(regret), f"{way}, nine in ten": np.quantile(regret, OFTEN)}
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("search")

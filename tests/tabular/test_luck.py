@@ -73,10 +73,26 @@ def test_how_often_the_named_is_among_the_best(cube, found):
 
 
 def test_a_confirmation_of_one_with_one_seed_is_none(cube, found):
-    regret = luck.confirmed(cube, found, 48, 1, 1, np.random.default_rng(0))
-    drawn = found.drawn
-    expected = cube.worth[drawn].max(axis=1) - cube.worth[found.chosen[:, 47]]
-    assert regret == pytest.approx(100 * expected)
+    levelled = luck.levelled(cube, luck.top(cube))[found.drawn, found.seeds[:, None]]
+    expected = np.take_along_axis(found.drawn, levelled.argmax(axis=1)[:, None], 1)[:, 0]
+    named = luck.confirmed(cube, found, 48, 1, 1, np.random.default_rng(0))
+    np.testing.assert_array_equal(named, expected)
+    np.testing.assert_array_equal(named, found.chosen[:, 47])
+
+
+def test_what_was_stopped_early_is_no_candidate(cube, found):
+    stopped = found._replace(paid=found.paid - (np.arange(48) >= 24))  # the 25th ended an epoch too early
+    named = luck.confirmed(cube, stopped, 48, 48, 200, np.random.default_rng(0))
+    assert not (named == found.drawn[:, 24]).any()
+    assert (luck.confirmed(cube, found, 48, 48, 200, np.random.default_rng(0)) == found.drawn[:, 24]).any()
+
+
+def test_plans_stand_beside_each_other(cube, found):
+    table = luck.plans(cube, {"random": found}, 48, (5, 9))
+    regret = found.regret(cube)[:, 47]
+    assert table["one seed, median"]["random"] == pytest.approx(np.median(regret))
+    assert table["one seed, nine in ten"]["random"] == pytest.approx(np.quantile(regret, 0.9))
+    assert table["confirmed, median"]["random"] <= table["one seed, median"]["random"]
 
 
 def test_more_seeds_come_closer(cube, found):
