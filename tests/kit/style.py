@@ -1,5 +1,6 @@
 """How notebooks and the Makefile read: `python tests/kit/style.py`, as `make lint` runs it, names a broken rule."""
 
+import ast
 import re
 import statistics
 import sys
@@ -29,17 +30,38 @@ def notebook(path: Path) -> Iterator[str]:
         "no more than 4 cells of code stand in a row": max(in_a_row) <= 4,
         "a cell of text has a median of 40 to 100 words": 40 <= statistics.median(words) <= 100,
         "no cell of text has more than 220 words": max(words) <= 220,
-        "a cell that says a sentence, and no more, is folded in JupyterLab": all(map(_folded, filter(_says, code))),
+        "a cell that says a sentence, and no more, is folded in JupyterLab": all(map(_folded, _saying(code))),
         "no cell is empty": all(cell.source.strip() for cell in cells),
         f"no line of shown code has more than {WIDTH} characters": widest <= WIDTH,
     }
     return (rule for rule, kept in rules.items() if not kept)
 
 
-def _says(cell: nbformat.NotebookNode) -> bool:
-    """Whether a reader wants the sentence rather than the code: it draws nothing, and is not shown for itself."""
-    drawn = re.search(r"figures\.show\(|interactive\.\w+\(", cell.source)
-    return bool(re.search(r"^say\(", cell.source, re.MULTILINE)) and not drawn and "show-code" not in tags(cell)
+def _saying(cells: list[nbformat.NotebookNode]) -> Iterator[nbformat.NotebookNode]:
+    """The cells of which a reader wants the sentence: they draw nothing, and make no name that another one uses."""
+    for cell in cells:
+        says = re.search(r"^say\(", cell.source, re.MULTILINE) and "show-code" not in tags(cell)
+        drawn = re.search(r"figures\.show\(|interactive\.\w+\(", cell.source)
+        if (
+            says
+            and not drawn
+            and not _made(cell) & set().union(*(_used(other) for other in cells if other is not cell))
+        ):
+            yield cell
+
+
+def _made(cell: nbformat.NotebookNode) -> set[str]:
+    """The names that a cell gives to others."""
+    nodes = list(ast.walk(ast.parse(cell.source)))
+    loops = [node.target for node in nodes if isinstance(node, ast.comprehension)]
+    inside = {id(name) for target in loops for name in ast.walk(target)}
+    names = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return {node.id for node in names if id(node) not in inside}
+
+
+def _used(cell: nbformat.NotebookNode) -> set[str]:
+    nodes = ast.walk(ast.parse(cell.source))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
 def _folded(cell: nbformat.NotebookNode) -> bool:

@@ -25,7 +25,8 @@ def write(root, *cells):
 def test_what_keeps_the_rules_passes(root):
     folded = new_code_cell("say('It is so.')", metadata={"jupyter": {"source_hidden": True}})
     drawing = new_code_cell("say('It is so.')\nfigures.show(fig, 'It')")
-    write(root, TEXT, CODE, CODE, CODE, CODE, TEXT, folded, drawing)
+    making = new_code_cell("y = 2\nsay('It is so.')")  # y, which the last cell takes
+    write(root, TEXT, CODE, CODE, CODE, CODE, TEXT, folded, drawing, making, new_code_cell("z = y"))
     assert style.broken(root) == []
 
 
