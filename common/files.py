@@ -21,6 +21,8 @@ from typing import IO, Any
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
 except ImportError:  # Windows, where nobody can remove a file that another process has open
+    import msvcrt
+
     flock = None
 
 UNDER_WAY = re.compile(r"(.+)\.\d+\.[0-9a-f]{8}\.tmp")  # what it is to be called, a process, a mark of its own
@@ -89,6 +91,35 @@ def scratch_until_exit(purpose: str) -> Path:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(scratch(purpose))
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether nobody else, in this process or another, is in such a block for the file, which is made if need be.
+
+    The system ends it however this process ends. What the file holds is of no importance. Raises NotWritten where it
+    can be neither made nor opened.
+    """
+    try:
+        file = _opened(path)
+    except OSError as error:
+        raise NotWritten(path, error) from error
+    with file:
+        try:
+            flock(file, LOCK_EX | LOCK_NB) if flock else msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            mine = True
+        except (BlockingIOError, PermissionError):
+            mine = False
+        except OSError as error:  # a file system without locks
+            raise NotWritten(path, error) from error
+        yield mine
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return open(path, "ab")
+    except PermissionError:
+        return open(path, "rb")  # one that is only to be read can be locked as well
 
 
 def clear(folder: Path, name: str = "") -> None:

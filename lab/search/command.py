@@ -19,7 +19,7 @@ from lab.search.reading import SweepError, load
 from lab.search.results import folder_of
 from lab.search.space import points
 from lab.search.sweepfile import read
-from lab.tracking import Record
+from lab.tracking import Record, WandbError
 
 
 def agent(file: str | Path) -> Record:
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     forgive()
     try:
         return _do(options.pop("command"), options) or 0
-    except (SweepError, NotebookError, OSError) as error:
+    except (SweepError, NotebookError, WandbError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

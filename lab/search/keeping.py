@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lab.search.reading import SweepError
 from lab.search.results import Result, ranked
-from lab.tracking import Record, keep_offline, wandb_mode
+from lab.tracking import Record, keep_offline, reachable_mode
 
 FAILURES = ("failed", "diverged")
 
@@ -54,7 +54,7 @@ class Copies:
 
     def __init__(self, project: str | None, here: bool = True) -> None:
         self._project = os.environ.get("WANDB_PROJECT") or project
-        mode = wandb_mode()
+        mode = reachable_mode()
         self._offline, self._silent = mode in ("offline", "dryrun") or not (here or mode == "disabled"), not here
         self._lock = threading.Lock()
 

@@ -11,6 +11,7 @@ from typing import Any
 from lab.execution.notebook import TRAINING, Notebook, digest
 from lab.search.choosing import Chooser
 from lab.search.confirmation import Confirmation, confirmation
+from lab.search.driving import MOST
 from lab.search.fitting import Fit
 from lab.search.jobs import name_of
 from lab.search.reading import SweepError
@@ -42,6 +43,12 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 < self.timeout < math.inf:
             raise SweepError(f"timeout must be a number of seconds above 0, not {self.timeout}")
+        if self.seed < 0:
+            raise SweepError(f"seed must be a whole number, 0 or more, not {self.seed}")
+        if not 1 <= self.workers <= MOST:
+            raise SweepError(f"workers must be from 1 to {MOST}, not {self.workers}")
+        if self.cluster and "@" in self.cluster:
+            raise SweepError("a scheduler's address is kept with its sweep, and must hold no password")
         confirmation(self.confirm)
 
 

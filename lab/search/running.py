@@ -78,6 +78,8 @@ class Runner:
                 self.executor.execute(self.notebook.path, self._running(folder), parameters, self.timeout, judge)
                 return None
             except ExecutionError as error:
+                if error.died and record_of(folder).get("status") in ENDED:
+                    return None  # its kernel died when all was done
                 if not error.died or self.stopping or attempt == ATTEMPTS:
                     return str(error)  # a kernel dies through no fault of the run's, as far as one can know
             except Gone:

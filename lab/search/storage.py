@@ -5,30 +5,30 @@ Only this module knows how Optuna keeps trials. What it writes is a study of Opt
 
 from __future__ import annotations
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import optuna
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import NullPool
-from sqlalchemy.exc import SQLAlchemyError
 
-from common.files import read_json, write_json
+from common.files import write_json
 from lab.search.reading import SweepError
 from lab.search.trials import TRANSITIONS, Ending, Outcome, Trial
 from lab.tracking import first_line
+from lab.tracking.described import Damaged, SweepState, read_as
 
 State = dict[str, Any]  # what is run under a sweep's name: its study or names of runs, fingerprint, metric, goal, total
-STATE_KEYS = {"fingerprint", "metric", "goal", "total"}
+SQLITE = "sqlite:///study.db"  # whatever the path: as part of an address, some of its characters would mean something
 PATIENCE = 20.0  # seconds that a lock which somebody holds on a file is waited for
-ERRORS = (optuna.exceptions.OptunaError, SQLAlchemyError, KeyError)
 DIRECTIONS = {"maximize": StudyDirection.MAXIMIZE, "minimize": StudyDirection.MINIMIZE}
 STATES = {  # of Optuna's, which adopts the last value of what it takes for pruned, so that nothing diverged may be that
     Outcome.RUNNING: TrialState.RUNNING,
@@ -175,11 +175,13 @@ class File(Optuna):
 
     def state(self) -> State:
         path = self.folder / "sweep.json"
-        if not path.exists():
+        try:
+            state = read_as(SweepState, path)
+        except Damaged as error:
+            cure = "run the sweep again, which keeps the runs that have ended"
+            raise SweepError(f"{path} is damaged: {cure} ({error})") from error
+        if state is None:
             raise SweepError(f"there is no sweep {self.folder.name!r} in {self.folder.parent}: run it first")
-        state = read_json(path)
-        if not state.keys() >= STATE_KEYS:
-            raise SweepError(f"{path} is damaged: run the sweep again, which keeps the runs that have ended")
         return state
 
     def keep_state(self, state: State) -> None:
@@ -187,8 +189,8 @@ class File(Optuna):
 
     def _storage(self) -> RDBStorage:
         if self._database is None:
-            url = f"sqlite:///{self.path.as_posix()}"
-            self._database = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": PATIENCE}})
+            connect = partial(sqlite3.connect, self.path, timeout=PATIENCE, check_same_thread=False)
+            self._database = RDBStorage(SQLITE, engine_kwargs={"creator": connect})
         return self._database
 
     def _naming(self) -> AbstractContextManager[None]:
@@ -200,7 +202,9 @@ def naming(path: Path) -> Iterator[None]:
     """Say of a study's file what is wrong with it, and what to do."""
     try:
         yield
-    except ERRORS as error:
+    except SweepError:
+        raise
+    except Exception as error:  # what damage leads to, in three libraries, has no common base
         said = first_line(error.__cause__ or error)
         fault, cure = next(((fault, cure) for word, fault, cure in FAULTS if word in said), DAMAGE)
         raise SweepError(f"{path} {fault.format(said)}: {cure}") from error
@@ -216,10 +220,11 @@ class Study(NamedTuple):
 
 def studies(path: Path) -> list[Study]:
     """The studies in a sweep's file, which is only read; raises SweepError where that cannot be done."""
-    url = f"sqlite:///file:{quote(path.as_posix())}?mode=ro&uri=true"
-    options = {"connect_args": {"timeout": PATIENCE}, "poolclass": NullPool}
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connect = partial(sqlite3.connect, address, uri=True, timeout=PATIENCE, check_same_thread=False)
     with naming(path):
-        storage = RDBStorage(url, engine_kwargs=options, skip_table_creation=True)
+        options = {"creator": connect, "poolclass": NullPool}
+        storage = RDBStorage(SQLITE, engine_kwargs=options, skip_table_creation=True)
         return [
             Study(study.study_name, study.directions[0], _trials(storage, study.study_name))
             for study in storage.get_all_studies()
@@ -232,8 +237,10 @@ def _trials(storage: RDBStorage, study: str) -> list[FrozenTrial]:
 
 ROOM = "start again with the same command once there is room and right to write, nothing that ended is lost"
 FREE = "close what else has it open, then start again with the same command, nothing that ended is lost"
+OTHER = "install that version, or move it away and run the sweep again, which keeps the runs that have ended"
 FAULTS = [  # SQLite's words for what the file is not to blame for, what is said of it, and what is to be done
     ("locked", "is locked by another program ({})", FREE),
+    ("no longer compatible", "was made by another version of Optuna", OTHER),
     *((word, "cannot be used ({})", ROOM) for word in ("readonly", "disk I/O", "unable to open", "is full")),
 ]
 DAMAGE = ("is damaged", "move it away and run the sweep again, which keeps the runs that have ended")

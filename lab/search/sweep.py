@@ -10,14 +10,14 @@ what was interrupted runs again.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from common.files import NotWritten, alone, clear
 from lab.execution.notebook import TRAINING, Notebook
 from lab.search import confirming
 from lab.search.confirmation import Confirmation
@@ -216,7 +216,7 @@ def resume(name: str, *, root: str | Path | None = None) -> pd.DataFrame:
     state = File(folder_of(name, root)).state()
     if "source" not in state:
         raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
-    return run(state["source"], **state["options"], root=root)
+    return run(state["source"], **state.get("options", {}), root=root)
 
 
 def run_configurations(
@@ -286,10 +286,12 @@ def send(name: str, *, delete: bool = False, root: str | Path | None = None) -> 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Refuse a second driver of the same sweep, by a lock that the system lifts however this process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with closing(sqlite3.connect(folder / "driver.lock", timeout=0)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise SweepError(f"the sweep in {folder} is being run by another process ({error})") from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SweepError(str(NotWritten(folder, error))) from error
+    with alone(folder / "driver.lock") as mine:
+        if not mine:
+            raise SweepError(f"the sweep in {folder} is being run by another process: wait until it has ended")
+        clear(folder)
         yield

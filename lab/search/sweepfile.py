@@ -42,7 +42,7 @@ METRICS = {  # what 03_train reports, and the column of a table (where `loss` is
 METRIC = {"name": "validationaccuracy", "goal": "maximize"}  # where a file names none
 IMPUTED = ("worst", "best", "latest")
 MOST_SEEDS = 1000
-OTHERS = ("single", "notebooks")  # folders beside those of sweeps
+OTHERS = ("single", "notebooks", "baseline", "results.json", "benchmark.json")  # what lies beside sweeps' folders
 
 
 @dataclass(frozen=True)

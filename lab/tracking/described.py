@@ -126,6 +126,44 @@ class Provenance(_Described):
     command: str
 
 
+class SweepOptions(_Described):
+    """How a sweep was started, as `resume` starts it again: nothing that it does not know."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    count: int | None = None
+    workers: int = 2
+    seed: int = 0
+    after: list[str] = []
+    timeout: Positive = 3600
+    keep: int | None = None
+    reuse: bool = False
+    notebook: str = ""
+    cluster: str | None = None
+    confirm: str | None = None
+
+
+class SweepState(_Described):
+    """sweep.json: what is run under a sweep's name now, by a study or as given configurations."""
+
+    what = "state of a sweep"
+    study: str = ""
+    names: list[Name] = []
+    fingerprint: str
+    metric: str
+    goal: Literal["maximize", "minimize"]
+    total: Annotated[int, Field(ge=0)]
+    seeds: Annotated[int, Field(ge=1)] = 1
+    source: dict[str, Any] = {}
+    options: SweepOptions = SweepOptions()
+    taken: list[str] = []
+
+    @model_validator(mode="after")
+    def _either(self) -> SweepState:
+        if len({"study", "names"} & self.model_fields_set) != 1:
+            raise ValueError("must have either a study or names of runs")
+        return self
+
+
 class Timed(_Described):
     """Seconds of a peer, once a round."""
 

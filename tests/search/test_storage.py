@@ -11,7 +11,7 @@ from lab.search.reading import SweepError
 from lab.search.storage import PATIENCE, File, Memory, Storage
 from lab.search.trials import ENDED, RESULTS, TRANSITIONS, Ending, Outcome, Trial
 
-STATE = {"fingerprint": "f", "metric": "m", "goal": "maximize", "total": 3}
+STATE = {"study": "study", "fingerprint": "f", "metric": "m", "goal": "maximize", "total": 3}
 SPACE = {"rate": FloatDistribution(0, 1), "name": CategoricalDistribution(["a", "b"])}
 
 

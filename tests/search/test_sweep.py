@@ -99,7 +99,7 @@ def test_a_grid_needs_no_count_and_a_random_search_does(notebook):
     assert len(run(definition("grid"), notebook=notebook, execute=Fake())) == 12
     with pytest.raises(sweep.SweepError, match="needs a number of runs"):
         run(definition(), notebook=notebook, execute=Fake())
-    with pytest.raises(sweep.SweepError, match="workers must be at least 1, not 0"):
+    with pytest.raises(sweep.SweepError, match="workers must be from 1 to 512, not 0"):
         run(definition(), 3, workers=0, notebook=notebook, execute=Fake())
     assert len(run(definition(run_cap=3), notebook=notebook, execute=Fake())) == 3
 

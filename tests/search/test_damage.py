@@ -1,0 +1,236 @@
+"""What a sweep keeps beside its runs, damaged, locked, full or of another version: each cause has its own sentence."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from common.files import NotWritten, alone
+from lab.execution.executing import ExecutionError
+from lab.search import storage, sweep
+from lab.search.planning import Options
+from lab.search.reading import SweepError
+from lab.search.storage import File, studies
+from lab.search.trials import Trial
+from lab.tracking import record_of
+from sweep_kit import Fake, definition, run
+
+pytestmark = pytest.mark.usefixtures("place")
+
+STATE = {
+    "study": "trial-0123456789ab",
+    "fingerprint": "0123456789ab",
+    "metric": "validationaccuracy",
+    "goal": "maximize",
+    "total": 3,
+    "seeds": 1,
+    "source": definition(),
+    "options": {"count": 3, "workers": 2, "after": [], "timeout": 3600.0},
+    "taken": [],
+}
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A folder with a study of one trial."""
+    File(tmp_path).open("study", "maximize", {})
+    File(tmp_path).add("study", Trial({}, "one", {}, ("one",)))
+    return tmp_path
+
+
+def read_all(folder):
+    return File(folder).trials("study")
+
+
+# --- study.db ---
+
+
+@pytest.mark.parametrize(
+    "name", ["a%20b", "{x}", "what?", "a#b", "a b", "été", "'quoted'", "a;b&c=d", "{SCHEMA_VERSION}"]
+)
+def test_a_study_lies_in_its_folder_whatever_that_is_called(name, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    File(folder).open("study", "maximize", {})
+    File(folder).add("study", Trial({}, "one", {}, ("one",)))
+    assert [trial.name for trial in read_all(folder)] == ["one"]
+    assert [study.name for study in studies(folder / "study.db")] == ["study"]
+    assert {path.name for path in folder.iterdir()} == {"study.db"}
+    assert name in {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_study_that_another_program_holds_is_locked(kept, monkeypatch):
+    monkeypatch.setattr(storage, "PATIENCE", 0.05)
+    with sqlite3.connect(kept / "study.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(SweepError, match=r"study.db is locked by another program .*: close what else has it open"):
+            read_all(kept)
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("database or disk is full", "cannot be used (database or disk is full): start again with the same command"),
+        ("attempt to write a readonly database", "cannot be used (attempt to write a readonly database): start again"),
+        ("unable to open database file", "cannot be used (unable to open database file): start again"),
+        ("disk I/O error", "cannot be used (disk I/O error): start again"),
+        ("database disk image is malformed", "is damaged: move it away and run the sweep again"),
+    ],
+)
+def test_each_cause_has_a_sentence(said, sentence, kept, monkeypatch):
+    def fail(*_, **__):
+        raise sqlite3.OperationalError(said)
+
+    monkeypatch.setattr(sqlite3, "connect", fail)
+    with pytest.raises(SweepError) as raised:
+        read_all(kept)
+    assert f"study.db {sentence}" in str(raised.value)
+
+
+DAMAGE = {
+    "without its tables": "DROP TABLE trial_user_attributes; DROP TABLE trials; DROP TABLE studies",
+    "without its studies": "DELETE FROM studies",
+    "a name that is no JSON": "UPDATE trial_user_attributes SET value_json = '{'",
+    "without a name": "DELETE FROM trial_user_attributes",
+    "runs that are a number": "UPDATE trial_user_attributes SET value_json = '3' WHERE key = 'runs'",
+    "a state that there is not": "UPDATE trials SET state = 'DONE'",
+}
+
+
+@pytest.mark.parametrize("statements", DAMAGE.values(), ids=DAMAGE)
+def test_a_study_that_does_not_hold_what_it_should_is_damaged(statements, kept):
+    with sqlite3.connect(kept / "study.db") as database:
+        database.executescript(statements)
+    database.close()
+    with pytest.raises(SweepError, match=r"study.db is damaged: move it away and run the sweep again"):
+        read_all(kept)
+
+
+def test_a_study_of_another_optuna_is_no_damage(kept):
+    with sqlite3.connect(kept / "study.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'v9.0.0.a'")
+    database.close()
+    with pytest.raises(SweepError, match=r"study.db was made by another version of Optuna: install that version"):
+        read_all(kept)
+
+
+# --- sweep.json ---
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"goal": "up"}, "goal: must be 'maximize' or 'minimize'"),
+        ({"seeds": "2"}, "seeds: must be a valid integer"),
+        ({"total": -1}, "total: must be greater than or equal to 0"),
+        ({"metric": None}, "metric: must be a valid string"),
+        ({"options": {"speed": 3}}, "options.speed: Extra inputs are not permitted"),
+        ({"options": {"workers": "2"}}, "options.workers: must be a valid integer"),
+        ({"source": []}, "source: must be a valid dictionary"),
+        ({"names": ["one"]}, "must have either a study or names of runs"),
+        ({"study": None}, "study: must be a valid string"),
+    ],
+)
+def test_a_state_that_is_none_is_named_with_the_way_out(change, said, tmp_path):
+    (tmp_path / "sweep.json").write_text(json.dumps(STATE | change))
+    with pytest.raises(SweepError) as raised:
+        File(tmp_path).state()
+    assert f"{tmp_path / 'sweep.json'} is damaged: run the sweep again" in str(raised.value)
+    assert said in str(raised.value)
+    (tmp_path / "sweep.json").write_text(json.dumps(STATE))
+    assert File(tmp_path).state() == STATE
+
+
+def test_a_name_that_leads_out_of_the_folder_is_none(tmp_path):
+    given = {key: STATE[key] for key in ("fingerprint", "metric", "goal", "total")} | {"names": ["../../elsewhere"]}
+    (tmp_path / "sweep.json").write_text(json.dumps(given))
+    with pytest.raises(SweepError, match=r"names.0: must be the name of one folder"):
+        File(tmp_path).state()
+
+
+# --- driver.lock ---
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000, b"SQLite format 3\0"])
+def test_what_the_lock_s_file_holds_is_of_no_importance(content, tmp_path):
+    (tmp_path / "driver.lock").write_bytes(content)
+    (tmp_path / "driver.lock").chmod(0o444)
+    with alone(tmp_path / "driver.lock") as mine, alone(tmp_path / "driver.lock") as again:
+        assert (mine, again) == (True, False)
+    assert (tmp_path / "driver.lock").read_bytes() == content
+
+
+def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path):
+    sentence = r"cannot be written \(Is a directory\): choose another name"
+    with pytest.raises(NotWritten, match=sentence), alone(tmp_path):
+        pass
+
+
+@pytest.mark.kernel
+def test_the_system_lifts_a_lock_whose_process_is_killed(tmp_path):
+    code = "import sys\nfrom pathlib import Path\nfrom common.files import alone\n"
+    code += "with alone(Path(sys.argv[1])) as mine:\n    print(mine, flush=True)\n    sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(tmp_path / "driver.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "True\n"
+        with alone(tmp_path / "driver.lock") as mine:
+            assert not mine
+        process.kill()
+        process.wait()
+    with alone(tmp_path / "driver.lock") as mine:
+        assert mine
+
+
+# --- runs ---
+
+
+def test_a_damaged_record_is_left_aside_and_its_run_alone_runs_again(notebook, capsys):
+    fake = Fake()
+    run(definition(), 3, notebook=notebook, execute=fake)
+    records = sweep.records("trial")
+    damaged = sweep.run_folder("trial", records[1])
+    (damaged / "record.json").write_text(json.dumps(records[1] | {"history": "epochs"}))
+    assert sweep.status("trial").startswith("trial: 2 of 3 runs (2 finished)")
+    assert "record.json is no record of a run (history: must be a valid list)" in capsys.readouterr().err
+    assert len(run(definition(), 3, notebook=notebook, execute=fake)) == 3
+    assert len(fake.ran) == 4
+    assert record_of(damaged)["history"] == records[1]["history"]
+    assert (damaged / "damaged_record.json").exists()
+
+
+def test_a_kernel_that_dies_when_its_run_is_finished_has_done_its_part(notebook):
+    class Dies(Fake):
+        def __call__(self, *arguments):
+            super().__call__(*arguments)
+            raise ExecutionError("DeadKernelError: Kernel died", died=True)
+
+    fake = Dies()
+    found = run(definition(), 3, notebook=notebook, execute=fake)
+    assert list(found["status"]) == ["finished"] * 3
+    assert len(fake.ran) == 3
+    assert not list(sweep.folder_of("trial").glob("*/previous_*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": -1}, "seed must be a whole number, 0 or more, not -1"),
+        ({"timeout": float("inf")}, "timeout must be a number of seconds above 0, not inf"),
+        ({"timeout": float("nan")}, "timeout must be a number of seconds above 0, not nan"),
+        ({"workers": 10**9}, "workers must be from 1 to 512, not 1000000000"),
+        ({"workers": 0}, "workers must be from 1 to 512, not 0"),
+        ({"cluster": "tls://me:mine@host:8786"}, "a scheduler's address is kept with its sweep, and must hold no"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_before_anything(options, said):
+    with pytest.raises(SweepError, match=said):
+        Options(**options)
+
+
+@pytest.mark.parametrize("name", ["results.json", "Benchmark.JSON", "baseline", "single"])
+def test_names_of_what_lies_beside_sweeps_are_refused(name, notebook):
+    with pytest.raises(SweepError, match="choose another name"):
+        run(definition() | {"name": name}, 3, notebook=notebook, execute=Fake())
