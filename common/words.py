@@ -1,10 +1,12 @@
 """How durations and errors are said in a line, and nothing that is secret with them."""
 
+import json
 import os
 import re
 
 SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)  # in the name of a variable
 USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
+PASSWORD = re.compile(r"://[^\s/:@]*:(\S+)@")
 ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)\w*[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
 SHORTEST = 6  # characters of what is taken for a secret: a shorter one would be found in words
 
@@ -32,10 +34,17 @@ def masked(text: str) -> str:
     That is what an address has before its @, what is assigned to a password, key or token, and what the environment has
     under such names.
     """
-    values = [value for name, value in os.environ.items() if SECRET.search(name) and len(value) >= SHORTEST]
-    for value in sorted(values, key=len, reverse=True):
-        text = text.replace(value, "***")
-    return ASSIGNED.sub(r"\1***", USER.sub("***@", text))
+    return ASSIGNED.sub(r"\1***", USER.sub("***@", without_secrets(text)))
+
+
+def without_secrets(text: str) -> str:
+    """A text, or that of a JSON file, in which *** stands for what the environment holds under names of secrets, and
+    for the passwords of its addresses."""
+    values = [value for name, value in os.environ.items() if SECRET.search(name)]
+    values += [password for value in os.environ.values() for password in PASSWORD.findall(value)]
+    for value in sorted({value for value in values if len(value) >= SHORTEST}, key=len, reverse=True):
+        text = text.replace(value, "***").replace(json.dumps(value)[1:-1], "***")
+    return text
 
 
 def root_cause(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.streams import forgive
+from common.words import masked
 from lab.execution.notebook import TRAINING, Notebook, NotebookError
 from lab.search import sweep
 from lab.search.check import check
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _do(options.pop("command"), options) or 0
     except (SweepError, NotebookError, WandbError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(masked(str(error)), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)

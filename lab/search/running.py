@@ -9,7 +9,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.files import write_json
+from common.files import write_json, write_whole
+from common.words import masked, without_secrets
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search.executors import Executor, Gone, Judge
@@ -94,7 +95,7 @@ class Runner:
             **{"name": folder.name, "config": self.notebook.defaults | config, "history": []},
             **{"seconds": seconds, "fingerprint": self.notebook.fingerprint},
             **record,
-            **{"status": "interrupted" if self.stopping else "failed", "error": " ".join(error.split())},
+            **{"status": "interrupted" if self.stopping else "failed", "error": masked(" ".join(error.split()))},
         }
         write_json(folder / "record.json", record)
         return record
@@ -131,6 +132,9 @@ class Runner:
             record |= facts  # a notebook of one's own may log less than it takes, and call its run by that
             write_json(folder / "record.json", record)
         if self._running(folder).exists():
+            text = self._running(folder).read_text(encoding="utf-8")
+            if (shown := without_secrets(text)) != text:  # in a traceback, say
+                write_whole(self._running(folder), shown)
             os.replace(self._running(folder), folder / self.notebook.path.name)
         if new:
             self._copies.make(record, folder)

@@ -1,8 +1,10 @@
 """Nothing secret is in a line that somebody reads."""
 
+import json
+
 import pytest
 
-from common.words import masked
+from common.words import masked, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -15,10 +17,18 @@ from common.words import masked
         ("db_password: mine, sslkey=mine", "db_password: ***, sslkey=***"),
         ("the key is kept", "the key is kept"),
         ("it says abcdef-12", "it says ***"),
+        ('no answer to per"cent', "no answer to ***"),
         ("learning_rate=0.1 at 10:30", "learning_rate=0.1 at 10:30"),
     ],
 )
 def test_what_proves_who_somebody_is_is_not_shown(text, shown, monkeypatch):
     monkeypatch.setenv("MY_API_KEY", "abcdef-12")
+    monkeypatch.setenv("DATABASE", 'postgresql://me:per"cent@host/db')
     monkeypatch.setenv("MY_TOKEN", "a")  # too short to be one, and found in every text
     assert masked(text) == shown
+
+
+def test_what_is_json_stays_so_without_its_secrets(monkeypatch):
+    secret = 'a "quoted\\" päss\nword'
+    monkeypatch.setenv("MY_PASSWORD", secret)
+    assert json.loads(without_secrets(json.dumps({"a": f"it is {secret}!"}))) == {"a": "it is ***!"}

@@ -1,5 +1,6 @@
 """W&B end to end: the real client, and a stand-in for its server; sweeps, agents, uploads, and servers that fail."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from common.files import read_json, write_json
 from lab import tracking
 from lab.search import sweep
 from lab.tracking import upload
+from sweep_kit import write_notebook
 from wandb_server import KEY, WandbServer
 
 pytestmark = pytest.mark.service
@@ -306,3 +308,55 @@ def test_what_sends_runs_ends_with_whoever_has_started_it(tmp_path):
             silent.accept()[0].close()  # it has begun
             process.stdin.close()  # as the system does when its starter dies
             assert process.wait(timeout=30) == 1
+
+
+# --- secrets ---
+
+SECRET = "mark3d-s3cret"
+ADDRESS = f"postgresql://me:{SECRET}@127.0.0.1:9/db"
+FAILING = """
+import os
+with tracking.start(dict(layers=layers, seed=seed), folder) as run:
+    run.log(dict(epoch=1, loss=0.5, validationaccuracy=0.5, seconds=0.1))
+    if layers == 3:
+        raise RuntimeError("no answer from " + "@".join(["postgresql://me:" + os.environ["DATABASE_PASSWORD"], "host"]))
+"""
+
+
+def commands_of(process):
+    """The command lines of a process and all below it, as long as it runs."""
+    psutil, found = pytest.importorskip("psutil"), set()
+    while process.poll() is None:
+        with contextlib.suppress(psutil.Error):
+            for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    found.add(" ".join(one.cmdline()))
+        time.sleep(0.1)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+def test_nothing_secret_is_written_said_sent_or_in_the_list_of_processes(mode, tmp_path, server):
+    values = {"DATABASE_PASSWORD": SECRET, "DATABASE_URL": ADDRESS, "AWS_SECRET_ACCESS_KEY": SECRET}
+    environment = variables(tmp_path, server.url, WANDB_MODE=mode, **values)
+    plan, notebook = tmp_path / "plan.json", tmp_path / "failing.ipynb"
+    parameters = {"layers": {"values": [2, 3]}, "seed": {"value": 0}}
+    plan.write_text(json.dumps({"name": "trial", "method": "grid", "parameters": parameters}))
+    write_notebook(notebook)
+    content = json.loads(notebook.read_text())
+    content["cells"][1]["source"] = "from lab import tracking\n" + FAILING
+    notebook.write_text(json.dumps(content))
+    command = [sys.executable, "sweep.py", "run", str(plan), "--workers", "1", "--notebook", str(notebook)]
+    with (tmp_path / "said").open("wb") as said:
+        streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
+        process = subprocess.Popen(command, env=environment, cwd=tracking.REPOSITORY, **streams)
+        commands = commands_of(process)
+    assert process.returncode == 0, (tmp_path / "said").read_text()
+    assert "no answer from postgresql://***@host" in (tmp_path / "said").read_text()
+    for secret in (SECRET, KEY):
+        assert secret not in " ".join(commands)
+        assert secret not in json.dumps(server.runs)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in files)
+    assert sum(path.name == "failing.ipynb" and "no answer" in path.read_text() for path in files) >= 2
+    assert not [path for path in files for secret in (SECRET, KEY) if secret.encode() in path.read_bytes()]
