@@ -48,8 +48,7 @@ sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen, and the best confirmed
 evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
 
 every: data  ## train what the table of every configuration lacks, hours of it, and replay searches on it
-	@$(PY) -m lab.tabular.table
-	@$(PY) -m lab.tabular.bayes
+	@$(PY) -m lab.tabular.every
 
 reports: reports/index.html  ## the pages in reports/
 

@@ -25,12 +25,14 @@ from lab.search.trials import Outcome, Trial
 from lab.tabular import table as tabular
 from lab.tabular.cube import Cube, axes, cube
 from lab.tabular.replays import Method, Replays, Trace, epochs_of, random, replay, stopped_after, trace
+from lab.tabular.survey import usable
 from lab.tracking import REPOSITORY
 
 KEPT = REPOSITORY / "tables" / "replays.csv.xz"
 WORKERS = 2  # of the sweep that is replayed: what still runs, its search does not see
 RUNS = 200
 REPLAYS = 200
+COLUMNS = ["search", "replay", "seed", "run", "choice", "epochs"]
 FIRST = 24  # random runs of the plan of `make`, from which its bayes goes on
 
 
@@ -106,27 +108,28 @@ def _name(params: Mapping[str, object]) -> str:
 
 
 def load(table: Cube, path: Path = KEPT) -> dict[str, Replays]:
-    """The replays that are kept, by search; raises FileNotFoundError where there are none."""
+    """The replays that are kept of the table's seeds, by search; raises FileNotFoundError where there are none."""
     if not path.exists():
         raise FileNotFoundError(f"there are no replays in {path}: `make every` computes them")
     frame, found = pd.read_csv(path), dict[str, Replays]()
+    frame = frame[frame["seed"].isin(table.seeds)]
     for name, rows in frame.groupby("search", sort=False):
         shape = rows["replay"].nunique(), -1
         drawn, went = (rows[column].to_numpy().reshape(shape) for column in ("choice", "epochs"))
-        seeds = rows["replay"].to_numpy().reshape(shape)[:, 0] % len(table.seeds)
+        seeds = np.searchsorted(table.seeds, rows["seed"].to_numpy().reshape(shape)[:, 0])
         traces = [trace(table, *one) for one in zip(seeds, drawn, went, strict=True)]
         found[str(name)] = Replays(seeds, *map(np.array, zip(*traces, strict=True)))
     return found
 
 
 def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = KEPT, workers: int = 2) -> None:
-    """Make the replays that are lacking, and keep them; written after each search.
+    """Make the replays that are lacking, and keep them; written after each search. Those of other seeds are made anew.
 
     Raises ValueError for a table that is not complete, on which Bayesian search would ask for what is not there.
     """
     if not table.complete:
         raise ValueError(f"{(~table.there).sum():,} of {len(table.there):,} choices are not in the table yet")
-    frames = [pd.read_csv(path)] if path.exists() else []
+    frames = [frame for frame in [pd.read_csv(path)] if set(frame["seed"]) == set(table.seeds)] if path.exists() else []
     done = {name for frame in frames for name in frame["search"]}
     for name in (name for name in SEARCHES if name not in done):
         frames += Parallel(workers)(delayed(_rows)(table, name, runs, number) for number in range(replays))
@@ -139,9 +142,8 @@ def _rows(table: Cube, name: str, runs: int, number: int) -> pd.DataFrame:
     """A replay as it is kept: a row a run."""
     found = replay(table, SEARCHES[name], runs, [number])
     went = np.diff(found.paid[0], prepend=0)
-    return pd.DataFrame({"search": name, "replay": number, "run": range(1, runs + 1)}).assign(
-        choice=found.drawn[0], epochs=went
-    )
+    which = {"search": name, "replay": number, "seed": table.seeds[found.seeds[0]]}
+    return pd.DataFrame({"run": range(1, runs + 1), "choice": found.drawn[0], "epochs": went}).assign(**which)[COLUMNS]
 
 
 def again(table: Cube, kept: Mapping[str, Replays], numbers: Sequence[int], runs: int = 48) -> tuple[int, int]:
@@ -155,4 +157,4 @@ def again(table: Cube, kept: Mapping[str, Replays], numbers: Sequence[int], runs
 
 
 if __name__ == "__main__":
-    compute(cube(tabular.load()).only(tabular.SEEDS))
+    compute(usable(cube(tabular.load())))

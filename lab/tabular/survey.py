@@ -22,7 +22,8 @@ Z = 1.96  # standard errors that hold 95 %
 
 
 def progress(table: pd.DataFrame) -> pd.DataFrame:
-    """For each seed: how many trainings there are, how many should be, how many diverged, and the hours of a core."""
+    """For each seed: how many trainings there are, how many should be, how many diverged, and the hours that they took,
+    which other work on the machine makes longer."""
     every, tenth = len(tabular.trainings()), len(tabular.trainings()) // 10
     runs = table.groupby([*tabular.keys(), "seed"], sort=False)
     each = runs.agg(seconds=("seconds", "sum"), status=("status", "first")).reset_index()

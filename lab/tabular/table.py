@@ -1,7 +1,5 @@
 """Every configuration of the search space, trained: a table with a row for each epoch of each training.
 
-    python -m lab.tabular.table        # trains what the table lacks, as `make every` does
-
 The space is that of sweeps/grid.yaml. Nothing in it depends on max_epochs but when to stop, so that a training of ten
 epochs holds that of five. It is written after every slice, and a computation that was ended, however, goes on from it.
 """
@@ -14,7 +12,7 @@ import lzma
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -116,10 +114,17 @@ def best(table: pd.DataFrame, count: int) -> list[Config]:
     return [dict(zip(keys(), values, strict=True)) for values in names]
 
 
-def compute(path: Path = TABLE, slice_of: int = SLICE, slices: int | None = None, workers: int = 2) -> None:
-    """Train what the table lacks, until nothing or so many `slices` are done; the table is written after each.
+def compute(
+    path: Path = TABLE,
+    slice_of: int = SLICE,
+    slices: int | None = None,
+    workers: int = 2,
+    tell: Callable[[pd.DataFrame], object] = lambda table: None,
+) -> None:
+    """Train what the table lacks, until nothing is lacking or so many `slices` are done.
 
-    What a slice's runs leave on disk is deleted once the table has it. Raises SweepError if one of them fails.
+    The table is written after each slice, then given to `tell`, and what the slice's runs leave on disk is deleted.
+    Raises SweepError if one of them fails.
     """
     os.environ["WANDB_MODE"] = "disabled"  # the table is the record
     table = load(path) if path.exists() else _empty()
@@ -131,6 +136,7 @@ def compute(path: Path = TABLE, slice_of: int = SLICE, slices: int | None = None
         records = run_configurations([config | {"max_epochs": EPOCHS} for config in configs], NAME, workers)
         table = pd.concat([table, rows(records)] if len(table) else [rows(records)])
         write(table, path)
+        tell(table)
         for record in records:  # and no others, which an interrupted slice of another size may have left
             shutil.rmtree(runs_root() / NAME / record["name"])
 
@@ -179,7 +185,3 @@ def write(table: pd.DataFrame, path: Path = TABLE) -> None:
     text = ordered.to_csv(index=False, lineterminator="\n", float_format=DIGITS)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, lzma.compress(text.encode(), preset=9))
-
-
-if __name__ == "__main__":
-    compute()

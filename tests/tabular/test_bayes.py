@@ -76,6 +76,17 @@ def test_what_is_kept_is_what_was_replayed(cube, tmp_path, monkeypatch):
     assert len(pd.read_csv(tmp_path / "r.csv.xz")) == 2 * 3 * 12
 
 
+def test_replays_of_other_seeds_are_made_anew(cube, tmp_path, monkeypatch):
+    monkeypatch.setattr(bayes, "SEARCHES", {"bayes": bayes.bayes()})
+    path = tmp_path / "r.csv.xz"
+    bayes.compute(cube.only([1]), replays=3, runs=12, path=path, workers=1)
+    assert set(pd.read_csv(path)["seed"]) == {1}
+    assert bayes.load(cube, path)["bayes"].seeds.tolist() == [1, 1, 1]
+    assert bayes.load(cube.only([0]), path) == {}
+    bayes.compute(cube, replays=3, runs=12, path=path, workers=1)
+    assert bayes.load(cube, path)["bayes"].seeds.tolist() == [0, 1, 0]
+
+
 def test_a_table_with_gaps_is_refused(cube, tmp_path):
     part = cubes.Cube(cube.accuracy.copy(), cube.seeds)
     part.accuracy[0] = np.nan
