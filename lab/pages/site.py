@@ -49,7 +49,7 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     for stale in set(made) - files.keys():
         stale.unlink()
     if readme and readme.exists() and found:
-        tell(readme, found, [Figure(one.name, one.cover["alt"], _says(one, one is shown[0])) for one in shown])
+        tell(readme, found, [Figure(one.name, one.cover["alt"], _says(one)) for one in shown])
     _write(reports / "index.html", index)
     os.utime(reports / "index.html")  # for make, even if it is as it was
     return reports / "index.html"
@@ -75,10 +75,10 @@ def _shown(pages: list[Page]) -> list[Page]:
     return [page for page in named if page.cover and not page.cover["src"].startswith(f"data:{pictures.SVG}")]
 
 
-def _says(page: Page, whole: bool) -> str:
-    """What a page has found, as text: the whole of its lead, or what stands in bold there."""
+def _says(page: Page) -> str:
+    """What a page has found, as text: what stands in bold in its lead, or else the whole of it."""
     lead = BeautifulSoup(page.lead, "html.parser")
-    return ((not whole and lead.find("strong")) or lead).get_text()
+    return (lead.find("strong") or lead).get_text()
 
 
 def _rendered(pages: list[Page], found: Mapping[str, Any]) -> dict[str, bytes]:

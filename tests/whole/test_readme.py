@@ -27,7 +27,7 @@ from tree import ROOT
 
 PAGES = tree.found("*.md", "docs/*.md")
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
-CODE = [block for text in TEXTS.values() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+CODE = re.findall(r"```python\n(.*?)```", TEXTS["README.md"], re.DOTALL)
 COMMANDS = [
     line
     for text in TEXTS.values()
@@ -162,7 +162,7 @@ def test_its_links_lead_to_files(name):
 
 
 def test_it_is_read_in_a_few_minutes():
-    assert len(TEXTS["README.md"].split()) <= 900
+    assert len([word for word in TEXTS["README.md"].split() if re.search(r"\w", word)]) <= 900
 
 
 def test_its_map_shows_all_that_is_at_the_top_and_every_room_of_the_lab():
