@@ -114,7 +114,7 @@ def heard(folder: Path, hear: Callable[[Record], object]) -> Iterator[None]:
                     epochs = len(record["history"])
                     hear(record)
 
-    thread = threading.Thread(target=listen, daemon=True)
+    thread = threading.Thread(target=listen, name="hearing", daemon=True)
     thread.start()
     try:
         yield

@@ -27,18 +27,18 @@ LAG = 2  # runs a worker that bayes does not wait for: enough that a long run se
 
 @dataclass(frozen=True)
 class Options:
-    """How a sweep is run, as `resume` runs it again; see `sweep.run`."""
+    """How a sweep is run, as `resume` runs it again."""
 
-    count: int | None = None
-    workers: int = 2
-    seed: int = 0
-    after: Sequence[str] = ()
-    timeout: float = 3600
-    keep: int | None = KEEP
-    reuse: bool = False
-    notebook: str = str(TRAINING)
-    cluster: str | None = None
-    confirm: str | None = None  # 5x5, say, in place of what the file asks for
+    count: int | None = None  # configurations in all; None: the file's run_cap, or every point of a grid
+    workers: int = 2  # runs side by side, each with its share of the cores
+    seed: int = 0  # of the search; not of the networks
+    after: Sequence[str] = ()  # sweeps of the same space: the search learns from them, and repeats none of their runs
+    timeout: float = 3600  # seconds that a run may take
+    keep: int | None = KEEP  # notebooks and weights stay of so many of the best, and of the last failures; None: of all
+    reuse: bool = False  # a run that another sweep has on record, from this very code, is copied instead of run
+    notebook: str = str(TRAINING)  # the one that trains
+    cluster: str | None = None  # a scheduler of Dask's, by address or file: all runs go to its workers
+    confirm: str | None = None  # "5x5", say, in place of what the file asks for: the best 5 run again, each with 5 seeds
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < math.inf:

@@ -104,27 +104,11 @@ def run(
 
     No configuration runs twice. What has ended is kept, what was interrupted runs again, what failed is tried once
     more. When the code, the notebook, the definition or the search's `seed` has changed, a new sweep begins under the
-    name.
+    name. `source` is a file in W&B's format, or what it would hold; `root` the folder of all runs; for the rest see
+    `planning.Options`.
 
-    Args:
-        source: A file in W&B's format, or what it would hold.
-        count: Configurations in all; by default the file's run_cap, or every point of a grid.
-        workers: Runs side by side, each with its share of the cores.
-        seed: Of the search; not of the networks.
-        after: Sweeps of the same space: the search learns from their runs, and repeats none of them.
-        timeout: Seconds that a run may take.
-        keep: Executed notebooks and weights stay of so many of the best configurations, and of the last failures; None:
-            of all.
-        reuse: Whether a run that another sweep has on record, from this very code, is copied instead of run.
-        notebook: The one that trains.
-        root: The folder of all runs.
-        cluster: The address of a scheduler of Dask's, or its file: runs go to its workers, and not to this machine's.
-        confirm: "5x5", say, in place of what the file asks for: once it has ended, its best 5, those of `after`
-            included, are run again on this machine until each has 5 seeds. `choice` then goes by their means.
-
-    Raises:
-        SweepError: Before the first run for what cannot work, and at the end if every run has failed.
-        NotebookError: Before the first run, for a notebook or parameters that cannot work.
+    Raises SweepError or NotebookError before the first run for what cannot work, SweepError at the end if every run
+    has failed.
     """
     path = str(Path(notebook).resolve())
     options = Options(count, workers, seed, after, timeout, keep, reuse, path, cluster, confirm)

@@ -1,6 +1,8 @@
 """A scheduler of Dask's and its workers, each a process of its own on loopback."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,8 +34,6 @@ class Room:
 
     @property
     def address(self):
-        import json
-
         return json.loads(self.file.read_text())["address"]
 
     def worker(self, *arguments, **variables):
@@ -49,6 +49,7 @@ class Room:
             process.kill()
         for process in self._processes:
             process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, what, arguments, **variables):
         command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *arguments]

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import nbformat
@@ -79,43 +80,36 @@ def test_runs_come_home_from_workers(notebook, room, capfd):
     assert sweep.status("trial").startswith("trial: ")
 
 
-def test_workers_that_are_killed_one_after_another_lose_nothing(notebook, room, monkeypatch):
-    workers = [room.worker(EPOCH="0.1"), room.worker(EPOCH="0.1")]
-    driver = drive(definition("grid", TWELVE), notebook, room)
-    for number in (2, 5, 8):
-        wait_for(lambda number=number: len(journal("end")) >= number)
-        workers.pop(0).kill()
-        workers.append(room.worker(EPOCH="0.1"))
-    assert "12 of 12 runs (12 finished)" in outcome(driver)
-    assert on_record_once(12)
+def come_home():
+    return len(list(Path(os.environ["FASHION_RUNS"]).glob("trial/*/record.json")))
 
 
-def test_a_driver_that_is_killed_and_started_again_goes_on(notebook, room):
-    room.worker(EPOCH="0.1")
-    driver = drive(definition("grid", TWELVE), notebook, room)
-    wait_for(lambda: len(list(Path(os.environ["FASHION_RUNS"]).glob("trial/*/record.json"))) >= 3)
+def test_whatever_is_killed_each_configuration_is_on_record_once(notebook, room):
+    """Workers one after another, then the driver, then the scheduler; what has come home is not run again."""
+    plan, staff = definition("grid", TWELVE), [room.worker(EPOCH="0.1"), room.worker(EPOCH="0.1")]
+    driver = drive(plan, notebook, room)
+    for number in (2, 4):
+        wait_for(lambda number=number: come_home() >= number)
+        staff.pop(0).kill()
+        staff.append(room.worker(EPOCH="0.1"))
+    wait_for(lambda: come_home() >= 5)
     driver.kill()
     driver.communicate()
-    here = {record["name"] for record in sweep.records("trial")}
-    assert "12 of 12 runs (12 finished)" in outcome(drive(definition("grid", TWELVE), notebook, room))
-    assert on_record_once(12)
-    ended = journal("end")
-    assert all(ended.count(name) == 1 for name in here)
+    home, ended = {record["name"] for record in sweep.records("trial")}, Counter(journal("end"))
 
-
-def test_a_scheduler_that_dies_is_a_sentence_and_the_same_command_goes_on(notebook, room):
-    room.worker(EPOCH="0.2")
-    driver = drive(definition("grid", TWELVE), notebook, room)
-    wait_for(lambda: len(list(Path(os.environ["FASHION_RUNS"]).glob("trial/*/record.json"))) >= 2)
+    driver = drive(plan, notebook, room)
+    wait_for(lambda: come_home() >= len(home) + 2)
     room.scheduler.kill()
     output = driver.communicate(timeout=60)[0]
     assert driver.returncode == 1
     assert "the scheduler at tcp://127.0.0.1:" in output.splitlines()[-1]
     assert "is no more: start one there, and the same command goes on" in output.splitlines()[-1]
+
     room.start_scheduler(0)
     room.worker()
-    assert "12 of 12 runs (12 finished)" in outcome(drive(definition("grid", TWELVE), notebook, room))
+    assert "12 of 12 runs (12 finished)" in outcome(drive(plan, notebook, room))
     assert on_record_once(12)
+    assert all(Counter(journal("end"))[name] == ended[name] for name in home)
 
 
 def test_a_worker_that_was_taken_for_dead_adds_nothing_when_it_comes_back(notebook):
