@@ -113,6 +113,8 @@ class Notebook:
         self.plain = {"draw": False} if "draw" in found else {}  # another way to leave out figures
         self.types = {name: entry.kind for name, entry in found.items() if name not in HOUSEKEEPING}
         self.defaults = {name: entry.default for name, entry in found.items() if name not in HOUSEKEEPING}
+        self._files: list[Path] = []  # that decide the fingerprint
+        self._marks: list[tuple[int, int]] = []  # which change with them
         self.fingerprint = self.fingerprint_now()
         self._code = "\n".join(map(_bare, code_of(self.path)))
         self.names = _names() if "NeuralNetwork" in self._code else {}
@@ -124,8 +126,12 @@ class Notebook:
         return sorted(".".join(path.parts) for path in paths if path.name != "__init__")
 
     def fingerprint_now(self) -> str:
-        """The fingerprint of the code as it is on disk at this moment."""
-        return fingerprint(self.path, self._also)
+        """The fingerprint of the code as it is on disk at this moment; it is read only if a file has changed."""
+        if not self._files or self._marks != _marks(self._files):
+            self._files = [self.path, *self._also, *imported(code_of(self.path))]
+            self._marks = _marks(self._files)
+            self._last = fingerprint(self.path, self._also)
+        return self._last
 
     def check(self, values: Mapping[str, Iterable[Any]]) -> None:
         """Refuse names that are no parameters, of which papermill would only warn, and values of the wrong type."""
@@ -195,6 +201,12 @@ def fingerprint(notebook: str | Path = TRAINING, also: Iterable[Path] = ()) -> s
     sources = code_of(Path(notebook))
     modules = sorted(imported(sources) | {*also})
     return digest([*map(_bare, sources), *(_bare(_text(path)) for path in modules), version("numpy")])
+
+
+def _marks(files: Iterable[Path]) -> list[tuple[int, int]]:
+    """When files were written, and their lengths; zeros for one that is not there."""
+    found = [path.stat() if path.exists() else None for path in files]
+    return [(one.st_mtime_ns, one.st_size) if one else (0, 0) for one in found]
 
 
 def imported(sources: Iterable[str]) -> set[Path]:

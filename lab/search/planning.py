@@ -38,7 +38,7 @@ class Options:
     reuse: bool = False  # a run that another sweep has on record, from this very code, is copied instead of run
     notebook: str = str(TRAINING)  # the one that trains
     cluster: str | None = None  # a scheduler of Dask's, by address or file: all runs go to its workers
-    confirm: str | None = None  # "5x5", say, in place of what the file asks for: the best 5 run again, each with 5 seeds
+    confirm: str | None = None  # "5x5" in place of what the file asks for: the best 5 run again, with 5 seeds
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout < math.inf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import sys
@@ -147,7 +148,15 @@ def imported() -> Any:
             importlib.import_module("wandb")  # here, since WANDB_MODE=disabled need not wait for it
         finally:
             tempfile.tempdir = usual
+    _list_packages_once(importlib.import_module("wandb.util"))
     return sys.modules["wandb"]
+
+
+def _list_packages_once(util: Any) -> None:
+    """Each run says which packages are installed; to read that anew would take a tenth of a second of each."""
+    packages = util.working_set
+    if not hasattr(packages, "cache_info"):  # somebody else may have imported it
+        util.working_set = functools.cache(lambda: list(packages()))
 
 
 def _wandb() -> Any:

@@ -118,3 +118,19 @@ def test_what_is_no_notebook_is_not_quoted(tmp_path):
     with pytest.raises(NotebookError) as raised:
         Notebook(tmp_path / "passwords")
     assert str(raised.value) == f"{tmp_path / 'passwords'} is not a readable notebook: it is no JSON"
+
+
+def test_code_that_has_not_changed_is_not_read_again(notebook, tmp_path, monkeypatch):
+    path, rules = notebook, tmp_path / "rules.py"
+    rules.write_text("x = 1")
+    book, read = Notebook(path, [rules]), []
+    monkeypatch.setattr(room, "fingerprint", lambda *given: read.append(given) or str(len(read)))
+    assert book.fingerprint_now() == book.fingerprint
+    assert not read
+    rules.write_text("x = 22")
+    assert book.fingerprint_now() == book.fingerprint_now() == "1"
+    path.write_text(path.read_text().replace("layers: int = 3", "layers: int = 33"))
+    assert book.fingerprint_now() == "2"
+    rules.unlink()
+    book.fingerprint_now()
+    assert len(read) == 3

@@ -567,3 +567,10 @@ def test_with_a_key_and_no_server_the_real_wandb_goes_offline(tmp_path):
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1
     assert sum("W&B" in line for line in output.splitlines()) == 1
     assert len(output.splitlines()) == 3, output
+
+
+def test_installed_packages_are_read_once_for_all_runs():
+    """W&B's client reads the metadata of all of them, a tenth of a second of each run."""
+    working_set = client.imported().util.working_set
+    assert working_set() is working_set()
+    assert {"numpy", "wandb"} <= {package.key for package in working_set()}
