@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="runs, or agents, side by side")
     parser.add_argument("--output", type=Path, default=runs_root() / "sweeping.json")
     options = parser.parse_args()
+    options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sweeping-") as folder:
         found = measured(Path(folder), options.runs, options.workers)
     write_json(options.output, found)
@@ -51,7 +52,7 @@ def main() -> None:
 def measured(folder: Path, runs: int, workers: int) -> dict[str, Any]:
     """All numbers: seconds of a core a run beyond training, shares of the time, configurations an hour."""
     facts = {"processor": processor(), "commit": commit(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
-    facts |= {"runs": runs, "workers": workers, "overhead": overhead(folder)}
+    facts |= {"runs": runs, "workers": workers, "overhead": overhead(folder, workers)}
     environment = {"FASHION_RUNS": str(folder / "runs"), "WANDB_MODE": "offline"}
     shares, rates, records = {}, {}, {}
     for name, after in (("random", ()), ("bayes", ("--after", "random"))):
@@ -64,7 +65,7 @@ def measured(folder: Path, runs: int, workers: int) -> dict[str, Any]:
     return facts | {"share": shares, "an hour": rates}
 
 
-def overhead(folder: Path) -> float:
+def overhead(folder: Path, workers: int) -> float:
     """Seconds of a core that a run costs besides its training: what more runs of hardly any training cost, each."""
     times = []
     for number in (1, 1 + MANY):
@@ -73,7 +74,7 @@ def overhead(folder: Path) -> float:
         plan["parameters"]["seed"] = {"values": list(range(number))}
         (folder / "tiny.json").write_text(json.dumps(plan))
         environment = {"FASHION_RUNS": str(folder / "tiny"), "WANDB_MODE": "offline"}
-        _, cores = timed(["sweep.py", "run", str(folder / "tiny.json"), "--workers", "1"], environment)
+        _, cores = timed(["sweep.py", "run", str(folder / "tiny.json"), "--workers", str(workers)], environment)
         times.append(cores - sum(map(trained, records_of(folder / "tiny" / plan["name"]))))
     return (times[1] - times[0]) / MANY
 

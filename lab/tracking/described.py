@@ -210,6 +210,20 @@ class Benchmark(_Described):
         return self
 
 
+class Swept(_Described):
+    """sweeping.json: what a sweep's runs cost, and how many there were in an hour."""
+
+    what = "result of make bench-sweep"
+    processor: str
+    commit: str | None
+    date: Moment
+    runs: Annotated[int, Field(gt=0)]
+    workers: Annotated[int, Field(gt=0)]
+    overhead: Number
+    share: dict[str, Positive]  # of the time that the cores trained, by sweep
+    an_hour: Annotated[dict[str, Positive], Field(alias="an hour")]  # configurations, by sweep, and by W&B's agent
+
+
 def described(model: type[_Described] | type[Results], content: Any, name: object) -> dict[str, Any]:
     """The content, if it is what the model describes; raises Damaged, with what it is called, if not."""
     try:

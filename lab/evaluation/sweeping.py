@@ -1,0 +1,50 @@
+"""What `make bench-sweep` has found of the cost of a sweep's runs: runs/sweeping.json."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AGENT = "wandb agent"
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """What was measured; empty without a file, or for one that is damaged, which is then said."""
+    from lab.tracking.described import Damaged, Swept, read_as
+
+    try:
+        return read_as(Swept, path) or {}
+    except Damaged as error:
+        print(f"{error}: `make bench-sweep` measures anew", file=sys.stderr)
+        return {}
+
+
+def table(found: Mapping[str, Any]) -> pd.DataFrame:
+    """A row for each sweep, and for W&B's agent with the configurations of the random one; none without a measurement.
+
+    Columns: configurations an hour, and the share of the time that the workers' cores trained, where it is known.
+    """
+    import pandas as pd
+
+    rates, shares = found.get("an hour", {}), found.get("share", {})
+    columns = {"configurations an hour": rates, "share of the time in training": shares}
+    return pd.DataFrame(columns).reindex(list(rates)).rename_axis("runs of")
+
+
+def finding(found: Mapping[str, Any]) -> str:
+    """What a run costs beside its training, and where that was measured; where it was not, how to."""
+    if not found:
+        return "*Not measured on this machine yet: `make bench-sweep` does it, in a quarter of an hour.*"
+    where = f"{found['processor']}, {found['date'][:10]}, at commit {found['commit']}"
+    sentence = f"A run of a sweep costs {found['overhead']:.2f} s of a core besides its training"
+    rates = found["an hour"]
+    if rates.get("random") and rates.get(AGENT):
+        times = rates["random"] / rates[AGENT]
+        sentence += f"; with {found['workers']} workers, {found['runs']} random runs come to {times:.1f} times as many "
+        sentence += "configurations an hour as the same by `wandb agent`, which starts a process for each"
+    return f"**{sentence}** ({where})."
