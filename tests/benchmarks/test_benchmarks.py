@@ -40,7 +40,9 @@ def toy(n=1500):
 
 
 @pytest.mark.parametrize("workload", ["W1", "W2", "W3"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.torch] * ("torch" in name)) for name in NETWORKS]
+)
 def test_a_peer_learns(name, workload):
     if name in NEEDS and not find_spec(NEEDS[name]):
         pytest.skip(f"{NEEDS[name]} is not installed")
