@@ -13,6 +13,7 @@ import nbformat
 import tree
 
 WIDTH = 86  # characters of code that a page shows without scrolling
+INCHES = 8.4  # of a figure that a page shows in its own size
 
 
 def notebook(path: Path) -> Iterator[str]:
@@ -24,6 +25,7 @@ def notebook(path: Path) -> Iterator[str]:
     in_a_row = [len(list(some)) for kind, some in groupby(cells, key=lambda cell: cell.cell_type) if kind == "code"]
     shown = "\n".join(cell.source for cell in code if "show-code" in tags(cell))
     widest = max(map(len, shown.splitlines()), default=0)
+    drawn = [float(width) for cell in code for width in re.findall(r"figsize=\(([\d.]+)[,)]", cell.source)]
     rules = {
         "a cell of code has a median of 4 lines or fewer": statistics.median(lines) <= 4,
         "no cell of code has more than 20 lines": max(lines) <= 20,
@@ -32,6 +34,8 @@ def notebook(path: Path) -> Iterator[str]:
         "no cell of text has more than 220 words": max(words) <= 220,
         "a cell that says a sentence, and no more, is folded in JupyterLab": all(map(_folded, _saying(code))),
         "no cell is empty": all(cell.source.strip() for cell in cells),
+        f"no figure is wider than {INCHES} inches, so that its labels are as large as drawn": max(drawn, default=0)
+        <= INCHES,
         f"no line of shown code has more than {WIDTH} characters": widest <= WIDTH,
     }
     return (rule for rule, kept in rules.items() if not kept)

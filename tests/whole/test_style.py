@@ -39,6 +39,7 @@ def test_what_keeps_the_rules_passes(root):
         ([new_markdown_cell("a label"), CODE], "40 to 100 words"),
         ([TEXT, TEXT, new_markdown_cell("word " * 221), CODE], "more than 220 words"),
         ([TEXT, CODE, new_code_cell(" ")], "no cell is empty"),
+        ([TEXT, new_code_cell("fig, ax = plt.subplots(figsize=(9, 3))")], "wider than 8.4 inches"),
         ([TEXT, new_code_cell("say('It is so.')")], "folded in JupyterLab"),
         ([TEXT, new_code_cell("x" * 87, metadata={"tags": ["show-code"]})], "more than 86 characters"),
     ],
