@@ -10,6 +10,8 @@ from lab.tabular.cube import Cube
 from lab.tabular.luck import CLOSE
 from lab.tabular.survey import LEARNT, NEAR
 
+ENOUGH = 10  # times the runs of a search must there be configurations for it to be replayed on
+
 
 def left_out(cube: Cube, seeds: int = 1) -> str:
     """Why a section is left out that needs the whole space, or so many seeds; empty if it need not be."""
@@ -26,20 +28,48 @@ def good(best: pd.DataFrame, cube: Cube, near: int, unlearnt: int) -> str:
     first, there = best.iloc[0], int(cube.there.sum())
     of = f"mean of {first['seeds']:.0f} seeds" if first["seeds"] > 1 else "one seed"
     half, middle = 50 * (first["high"] - first["low"]), np.median(cube.worth[cube.there])
+    others = f"{near - 1:,} {'lies' if near == 2 else 'lie'} within {100 * NEAR:g} points of it"
     return (
         f"**The best of {there:,} configurations is right for {first['validationaccuracy']:.2%} of its validation "
-        f"images** ({of}, 95 % interval ± {half:.2f} points). Of the others, {near - 1:,} lie within {100 * NEAR:g} "
-        f"points of it. Half of all stay below {middle:.1%}, and {unlearnt / there:.0%} never learn: they end below "
-        f"{LEARNT:.0%}."
+        f"images** ({of}, 95 % interval ± {half:.2f} points). Of the others, {others}. Half of all stay below "
+        f"{middle:.1%}, and {unlearnt / there:.0%} never learn: they end below {LEARNT:.0%}."
     )
 
 
-def lost(shares: pd.DataFrame) -> str:
-    """Which value those that never learn have more often than all, from their table of `survey.shares`."""
+def shared(common: str, near: int, least: int = 10) -> str:
+    """What so many choices near the best share, from `survey.common`."""
+    if near < least:
+        return f"Only {near} lie so near the best: too few to say what the good ones share."
+    return f"Nine in ten of these {near:,} share: {common}." if common else f"These {near:,} share no value."
+
+
+def judged(cube: Cube) -> str:
+    """What the regrets of replays rest on, where that is less than it should be; empty if it is not."""
+    part = f" The space here is the {cube.there.sum():,} configurations that are there." if not cube.complete else ""
+    luck = (
+        " Both the choice and its judge are one seed, so that its luck counts as worth." if len(cube.seeds) == 1 else ""
+    )
+    return part + luck
+
+
+def lost(shares: pd.DataFrame, rate: float) -> str:
+    """Which value those that never learn have more often than all, from their table of `survey.shares`, and how many
+    of all with it never learn, given the rate at which all do."""
     row = shares.loc[(shares["among"] / shares["all"]).idxmax()]
     return (
-        f"Of those that never learn, {row['among']:.0%} have {row['parameter']} {row['value']}, as have "
-        f"{row['all']:.0%} of all."
+        f"Of those that never learn, {row['among']:.0%} have {row['parameter']} {row['value']}, and of all that have "
+        f"it, {rate * row['among'] / row['all']:.0%} never learn."
+    )
+
+
+def too_few(cube: Cube, runs: int) -> str:
+    """Why searches of so many runs are not replayed on what is there; empty if they can be."""
+    there = int(cube.there.sum())
+    if there >= ENOUGH * runs:
+        return ""
+    return (
+        f"With {there:,} configurations, a search of {runs} runs would go through much of all that there is: replays "
+        f"are left out until there are {ENOUGH * runs:,}."
     )
 
 
@@ -133,29 +163,44 @@ def again(same: int, tried: int) -> str:
 
 
 def then(
-    common: str, lost: str, summary: pd.DataFrame, priced: pd.DataFrame, budget: int, enough: pd.Series | None
+    common: str,
+    lost: str,
+    summary: pd.DataFrame | None,
+    priced: pd.DataFrame | None,
+    budget: int,
+    enough: pd.Series | None,
 ) -> list[str]:
-    """What to do, a sentence each: how to search, what to fix, what to leave out, how long to go on, how to choose."""
+    """What to do, a sentence each: how to search, what to fix, what to leave out, how long to go on, how to choose.
+
+    What could not be computed is None or empty, and has no sentence.
+    """
+    found = []
+    if summary is not None and priced is not None:
+        found += _searching(summary, priced, budget)
+    if common:
+        found.append(f"**Fix what the good ones share**: {common}.")
+    if lost:
+        found.append(f"**Leave out what never learns.** {lost}")
+    if enough is not None:
+        found.append(
+            f"**Confirm**: run the best {enough['best']:.0f} of 48 again until each has {enough['seeds']:.0f} seeds, "
+            f"and choose by the mean; that comes within {CLOSE:g} points of the best that was run "
+            f"{enough['close']:.0%} of the time."
+        )
+    return found or ["**Wait**: what is there says too little yet."]
+
+
+def _searching(summary: pd.DataFrame, priced: pd.DataFrame, budget: int) -> list[str]:
     first, median, ninth = priced.index[0], priced["median"].iloc[0], priced["ninth"].iloc[0]
     found = [
         f"**Search by {first}**: for {budget} epochs it lacks {median:.2f} points in the median, and at most "
         f"{ninth:.2f} nine times in ten."
     ]
-    if common:
-        found.append(f"**Fix what the good ones share**: {common}.")
-    if lost:
-        found.append(f"**Leave out what never learns.** {lost}")
     regret = summary[summary["search"] == first].set_index("runs")["median"]
     few, many = regret.index.min(), regret.index.max()
     if few < many:
         found.append(
             f"**Know when to stop**: from {few} to {many} runs, {first} brings its regret from {regret[few]:.2f} to "
             f"{regret[many]:.2f} points."
-        )
-    if enough is not None:
-        found.append(
-            f"**Confirm**: run the best {enough['best']:.0f} of 48 again until each has {enough['seeds']:.0f} seeds, "
-            f"and choose by the mean; that comes within {CLOSE:g} points of the best that was run "
-            f"{enough['close']:.0%} of the time."
         )
     return found

@@ -25,13 +25,20 @@ def test_how_good_it_gets():
     assert "best of 9,720 configurations is right for 90.00%" in text
     assert "mean of 5 seeds, 95 % interval ± 0.30 points" in text
     assert "37 lie within 0.5 points" in text
+    assert "1 lies within" in words.good(best, made_up(), 2, 972)
     assert "below 80.0%, and 10% never learn" in text
     assert "(one seed, " in words.good(best.assign(seeds=1), made_up(1), 38, 972)
 
 
 def test_what_never_learns():
     shares = pd.DataFrame({"parameter": ["a", "b"], "value": [1, 0.5], "among": [0.5, 0.9], "all": [0.5, 0.33]})
-    assert words.lost(shares) == "Of those that never learn, 90% have b 0.5, as have 33% of all."
+    text = words.lost(shares, 0.3)  # 0.3 of all never learn, 0.27 with b 0.5, of 0.33 that have it
+    assert text == "Of those that never learn, 90% have b 0.5, and of all that have it, 82% never learn."
+
+
+def test_searches_are_not_replayed_on_so_few_that_they_would_run_through_them():
+    assert words.too_few(made_up(1, 3860), 200) == ""
+    assert "With 1,998 configurations, a search of 200 runs would go" in words.too_few(made_up(1, 3861), 200)
 
 
 def test_what_decides():
@@ -100,9 +107,10 @@ def test_what_to_do_then():
     whole = words.then("layers 2 (95%)", "Of those ...", rows, priced, 360, enough)
     assert len(whole) == 5
     assert whole[0].startswith("**Search by bayes**: for 360 epochs it lacks 0.20 points")
-    assert "from 24 to 48 runs, bayes brings its regret from 9.00 to 0.50 points" in whole[3]
+    assert "from 24 to 48 runs, bayes brings its regret from 9.00 to 0.50 points" in whole[1]
     assert "best 5 of 48 again until each has 3 seeds" in whole[4]
     assert "92% of the time" in whole[4]
+    assert words.then("", "", None, None, 360, None) == ["**Wait**: what is there says too little yet."]
     assert len(words.then("", "", summary(random=0.8), priced.rename({"bayes": "random"}), 360, None)) == 1
 
 
@@ -113,3 +121,15 @@ def test_what_a_confirmation_is_worth_to_each_search():
     assert "searches of 48 runs with their best 5 confirmed by 3 seeds, **bayes** lacks least" in text
     assert "0.20 points in the median, and at most 0.85 nine times in ten; by one seed alone 0.30 and 0.80" in text
     assert "changes by -0.30 to +0.05 points" in text
+
+
+def test_what_the_good_ones_share():
+    assert words.shared("layers 2 (95%)", 12) == "Nine in ten of these 12 share: layers 2 (95%)."
+    assert words.shared("", 12) == "These 12 share no value."
+    assert words.shared("layers 2 (100%)", 2).startswith("Only 2 lie so near the best: too few")
+
+
+def test_what_regrets_rest_on():
+    assert words.judged(made_up(3)) == ""
+    assert "The space here is the 2,000 configurations that are there." in words.judged(made_up(3, 3860))
+    assert "one seed" in words.judged(made_up(1))
