@@ -22,6 +22,8 @@ from unittest.mock import patch
 
 import nbformat
 import numpy as np
+import optuna
+from optuna.distributions import FloatDistribution
 
 import fashion_mnist
 from common.files import NotWritten, read_json, write_json, write_whole
@@ -30,9 +32,11 @@ from common.words import masked
 from fashion_mnist import DataError, Split
 from lab import tracking
 from lab.execution.notebook import Notebook, NotebookError
+from lab.search.storage import File
 from lab.search.sweepfile import SweepError, read
+from lab.search.trials import Ending, Outcome, Trial
 from lab.tracking.client import WandbError, check_mode
-from lab.tracking.described import Benchmark, Damaged, Provenance, Results, RunRecord, read_as
+from lab.tracking.described import Benchmark, Confirmed, Damaged, Provenance, Results, RunRecord, SweepState, read_as
 from nn_core import NeuralNetwork
 
 SENTENCE, MEANT = "one sentence", "as meant"
@@ -103,6 +107,23 @@ WHOLE: dict[type, dict[str, Any]] = {
         "measured": {"compare W1 1": {"epoch": {"gemm": TIMED, "numpy": TIMED}}, "pair numpy W1": [1.9]},
     },
     Results: {"Test accuracy": {"value": "88 %", "note": "five seeds"}},
+    SweepState: {
+        "study": "t-0123456789ab",
+        "fingerprint": "0123456789ab",
+        "metric": "validationaccuracy",
+        "goal": "maximize",
+        "total": 3,
+        "source": {"method": "random"},
+        "options": {"count": 3, "workers": 2, "after": [], "timeout": 3600.0},
+    },
+    Confirmed: {
+        "sweeps": ["t"],
+        "best": 1,
+        "seeds": 2,
+        "metric": "validationaccuracy",
+        "goal": "maximize",
+        "runs": [["se_0", "se_1"]],
+    },
 }
 NO_JSON = {
     "empty": "",
@@ -406,6 +427,39 @@ def data(chance: random.Random) -> Iterator[Attack]:
         yield Attack("data", f"split with seed {seed!r}, fraction {fraction!r}", split, (ValueError,), SENTENCE)
 
 
+# --- studies of sweeps ---
+
+
+def read_study(folder: Path) -> None:
+    """What a driver that goes on reads, and then writes."""
+    kept = File(folder)
+    kept.open("study", "maximize", {"lag": 4})
+    trials = kept.trials("study")
+    number = kept.add("study", Trial({"rate": 0.5}, "next", {"rate": FloatDistribution(0, 1)}, ("next",))).number
+    assert number == len(trials)
+    kept.tell("study", number, Ending(Outcome.FINISHED, 0.5))
+
+
+def studies(chance: random.Random) -> Iterator[Attack]:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        read_study(Path(folder))
+        whole = (Path(folder) / "study.db").read_bytes()
+    damaged = {f"torn after {n} bytes": whole[:n] for n in (0, 1, 100, 4096, len(whole) // 2, len(whole) - 1)}
+    damaged["of zeros"] = bytes(len(whole))
+    damaged["no database"] = b"no database" * 1000
+    for k in range(12):
+        at, size = chance.randrange(len(whole)), chance.choice((1, 1, 8, 512))
+        damaged[f"{size} bytes at {at} changed ({k})"] = whole[:at] + chance.randbytes(size) + whole[at + size :]
+    for name, content in damaged.items():
+
+        def do(folder, content=content):
+            (folder / "study.db").write_bytes(content)
+            read_study(folder)
+
+        yield Attack("studies", name, do, (SweepError,))
+
+
 # --- writing, secrets, settings ---
 
 
@@ -477,7 +531,7 @@ def secrets(_: random.Random) -> Iterator[Attack]:
         yield Attack("settings", f"WANDB_MODE={mode!r}", check, (WandbError,), SENTENCE)
 
 
-AREAS = (damaged_files, sweep_files, names, notebooks, networks, data, writing, secrets)
+AREAS = (damaged_files, sweep_files, names, notebooks, networks, data, studies, writing, secrets)
 
 
 def attacks(seed: int = 0) -> list[Attack]:
