@@ -6,7 +6,6 @@ python -m lab.tabular.bayes        # makes those that are lacking, as `make ever
 from __future__ import annotations
 
 import functools
-import lzma
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import optuna
 import pandas as pd
 from joblib import Parallel, delayed
 
-from common.files import write_whole
 from lab.search.choosing import Chooser
 from lab.search.planning import LAG
 from lab.search.space import configuration
@@ -133,8 +131,7 @@ def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = 
     done = {name for frame in frames for name in frame["search"]}
     for name in (name for name in SEARCHES if name not in done):
         frames += Parallel(workers)(delayed(_rows)(table, name, runs, number) for number in range(replays))
-        text = pd.concat(frames).to_csv(index=False, lineterminator="\n")
-        write_whole(path, lzma.compress(text.encode(), preset=9))
+        tabular.write_rows(pd.concat(frames), path)
         print(f"{replays} replays of {name}", flush=True)
 
 

@@ -182,6 +182,11 @@ def _version(package: str) -> str | None:
 def write(table: pd.DataFrame, path: Path = TABLE) -> None:
     """Write the table whole or not at all, its rows in order, so that it is the same however it came about."""
     ordered = table.sort_values([*keys(), "seed", "epoch"], kind="stable").round({"seconds": 2})
-    text = ordered.to_csv(index=False, lineterminator="\n", float_format=DIGITS)
+    write_rows(ordered, path)
+
+
+def write_rows(rows: pd.DataFrame, path: Path) -> None:
+    """Write rows as a compressed CSV file, which pandas reads as it is, whole or not at all."""
+    text = rows.to_csv(index=False, lineterminator="\n", float_format=DIGITS)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lzma.compress(text.encode(), preset=9))
+    write_whole(path, lzma.compress(text.encode(), preset=1))  # ten times as fast as the default, and 13 % larger
