@@ -1,8 +1,10 @@
 """The computed part of the data sheet."""
 
-from lab.tabular import sheet
+import numpy as np
+
+from lab.tabular import bayes, every, sheet
 from lab.tabular import table as tabular
-from table_kit import epochs, record
+from table_kit import epochs, record, whole_table
 
 
 def test_it_says_how_far_the_table_is_and_how_it_was_made(tmp_path):
@@ -34,3 +36,12 @@ def test_without_markers_or_a_sheet_nothing_is_written(tmp_path):
 
 def test_the_sheet_of_the_repository_says_what_its_table_holds():
     assert sheet.state(tabular.load()) in sheet.SHEET.read_text(encoding="utf-8")
+
+
+def test_make_every_trains_tells_and_replays(monkeypatch):
+    done = []
+    monkeypatch.setattr(tabular, "compute", lambda tell: done.append(tell))
+    monkeypatch.setattr(tabular, "load", lambda: whole_table(tabular.SEEDS, np.random.default_rng(0)))
+    monkeypatch.setattr(bayes, "compute", lambda table: done.append(table.seeds))
+    every.main()
+    assert done == [sheet.tell, tabular.SEEDS]
