@@ -12,7 +12,7 @@ from lab.pages.typography import typeset_all
 
 NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+−]?\d+)?( ?%)?|nan|")  # or nothing, where one is missing
 
-MANY = 8  # columns, of which more are set smaller
+DENSE = {"many": 8, "most": 11}  # columns, of which more are set smaller, so that none of them is cut
 
 
 def tidy(markup: str) -> Markup:
@@ -36,8 +36,8 @@ def _tidy_table(soup: BeautifulSoup, table: Tag) -> None:
     table.wrap(soup.new_tag("div", attrs={"class": "scroll"}))
     _one_header(table)
     _mark_numbers(table)
-    if max((len(row.find_all(["th", "td"])) for row in table.select("tr")), default=0) > MANY:
-        table["class"] = [*table.get("class", []), "many"]  # set smaller, so that none of them is cut
+    columns = max((len(row.find_all(["th", "td"])) for row in table.select("tr")), default=0)
+    table["class"] = [*table.get("class", []), *(name for name, most in DENSE.items() if columns > most)]
     for header in table.select("th"):
         header["scope"] = "col" if header.find_parent("thead") else "row"
         if not header.get_text(strip=True):
