@@ -164,7 +164,7 @@ class Cluster(Executor):
             try:
                 there = self._client.scheduler_info(n_workers=-1)["workers"]
                 self._take_in({address: worker["nthreads"] for address, worker in there.items()})
-            except (OSError, CancelledError, KeyError, RuntimeError, ValueError):  # the client's, once it is closed
+            except Exception:  # whatever the client says once its scheduler is gone: whoever waits must hear of it
                 self._lose()
                 return
             if not there and not silent:

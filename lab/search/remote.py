@@ -75,6 +75,8 @@ def work(asked: dict[str, Any]) -> dict[str, Any]:
     no more}.
     """
     task = Task(**asked)
+    if task.sweep in _stopped:
+        return {"files": {}, "error": "the sweep was interrupted", "died": False}
     path = _written(task.notebook, task.source)
     with scratch("sweep-run") as folder, _stoppable(task, path) as kernels:
         parameters = {**task.parameters, "folder": str(folder)}
@@ -111,7 +113,8 @@ def deliver(folder: str, epoch: int, stop: bool) -> None:
 
 
 def stop(sweep: str, kill: bool) -> None:
-    """Interrupt the runs of a sweep here, or kill them."""
+    """Interrupt the runs of a sweep here, or kill them; those that wait here do not begin any more."""
+    _stopped.add(sweep)
     for kernels in list(_running.get(sweep, ())):
         kernels.stop(kill)
 
@@ -121,6 +124,7 @@ def stop(sweep: str, kill: bool) -> None:
 
 _threads = threading.local()  # of each thread its kernels, and what they were made for
 _running: dict[str, list[Kernels]] = {}
+_stopped: set[str] = set()  # sweeps that were interrupted
 
 
 def _kernels(task: Task, path: Path) -> Kernels:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import nbformat
@@ -232,3 +233,9 @@ def test_what_comes_back_lies_where_it_belongs(tmp_path):
         "weights.npz": b"w",
         "n.running.ipynb": b"n",
     }
+
+
+def test_what_waits_on_a_worker_does_not_begin_once_its_sweep_was_interrupted():
+    task = remote.Task("key", "interrupted", "n.ipynb", "", {}, 1, {}, False, ())
+    remote.stop("interrupted", kill=False)
+    assert remote.work(asdict(task)) == {"files": {}, "error": "the sweep was interrupted", "died": False}
