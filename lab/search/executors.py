@@ -68,7 +68,8 @@ class Here(Executor):
             raise SweepError(f"workers must be at least 1, not {workers}")
         self._workers = workers
         share = str(max(1, cores() // workers))  # more threads than that would get in each other's way
-        shared = dict.fromkeys(THREADS, share) | {"FASHION_FINGERPRINT": notebook.fingerprint} | dict(environment)
+        shared = dict.fromkeys(THREADS, share) | {"FASHION_FINGERPRINT": notebook.fingerprint}
+        self._environment = environment  # which may change while runs are under way
         self._kernels = Kernels(shared, log, notebook.modules)
 
     @property
@@ -77,7 +78,7 @@ class Here(Executor):
 
     def execute(self, notebook: Path, output: Path, parameters: Config, timeout: float, judge: Judge | None) -> None:
         with judged(Path(parameters["folder"]), judge):
-            self._kernels.execute(notebook, output, parameters, timeout, figures=False)
+            self._kernels.execute(notebook, output, parameters, timeout, dict(self._environment), figures=False)
 
     def stop(self, kill: bool) -> None:
         self._kernels.stop(kill)

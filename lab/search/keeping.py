@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,18 +56,22 @@ class Copies:
     def __init__(self, project: str | None, here: bool = True) -> None:
         self._project = os.environ.get("WANDB_PROJECT") or project
         mode = reachable_mode()
-        self._offline, self._silent = mode in ("offline", "dryrun") or not (here or mode == "disabled"), not here
-        self._lock = threading.Lock()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What kernels are to know of it."""
-        project = {"WANDB_PROJECT": self._project} if self._project else {}
-        return project | ({"WANDB_MODE": "disabled"} if self._offline or self._silent else {})
+        self._offline = mode in ("offline", "dryrun") or not (here or mode == "disabled")
+        self._lock, self._began = threading.Lock(), time.time() - 1
+        # What kernels are to know of it, from now on.
+        self.environment = {"WANDB_PROJECT": self._project} if self._project else {}
+        if self._offline or not here:
+            self.environment["WANDB_MODE"] = "disabled"
 
     def make(self, record: Record, folder: Path) -> None:
-        """Make the copy of a run that has ended, where W&B is offline."""
+        """Make the copy of a run that has ended, where W&B is offline.
+
+        If its server has been lost meanwhile, the run has made it itself, after a long wait: the next are spared that.
+        """
         if not self._offline:
+            if any(path.stat().st_mtime > self._began for path in folder.glob("wandb/offline-run-*")):
+                self._offline, self.environment["WANDB_MODE"] = True, "disabled"
+                print("W&B's server does not answer any more: what runs from now on is kept offline", flush=True)
             return
         with self._lock:
             try:

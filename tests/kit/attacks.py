@@ -445,10 +445,9 @@ def studies(chance: random.Random) -> Iterator[Attack]:
     with tempfile.TemporaryDirectory() as folder:
         read_study(Path(folder))
         whole = (Path(folder) / "study.db").read_bytes()
-    damaged = {f"torn after {n} bytes": whole[:n] for n in (0, 1, 100, 4096, len(whole) // 2, len(whole) - 1)}
-    damaged["of zeros"] = bytes(len(whole))
+    damaged = {f"torn after {n} bytes": whole[:n] for n in (0, 100, len(whole) // 2)}
     damaged["no database"] = b"no database" * 1000
-    for k in range(12):
+    for k in range(6):
         at, size = chance.randrange(len(whole)), chance.choice((1, 1, 8, 512))
         damaged[f"{size} bytes at {at} changed ({k})"] = whole[:at] + chance.randbytes(size) + whole[at + size :]
     for name, content in damaged.items():

@@ -1,6 +1,7 @@
 """What a sweep keeps beside its runs, damaged, locked, full or of another version: each cause has its own sentence."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -9,7 +10,8 @@ import pytest
 
 from common.files import NotWritten, alone
 from lab.execution.executing import ExecutionError
-from lab.search import storage, sweep
+from lab.execution.notebook import Notebook
+from lab.search import executors, keeping, storage, sweep
 from lab.search.planning import Options
 from lab.search.reading import SweepError
 from lab.search.storage import File, studies
@@ -234,3 +236,32 @@ def test_options_that_cannot_work_are_refused_before_anything(options, said):
 def test_names_of_what_lies_beside_sweeps_are_refused(name, notebook):
     with pytest.raises(SweepError, match="choose another name"):
         run(definition() | {"name": name}, 3, notebook=notebook, execute=Fake())
+
+
+def test_a_server_of_w_and_b_s_that_is_lost_costs_one_run_its_wait(tmp_path, monkeypatch, capsys):
+    made = []
+    monkeypatch.setattr(keeping, "reachable_mode", lambda: "online")
+    monkeypatch.setattr(keeping, "keep_offline", lambda record, folder, project: made.append(folder.name))
+    copies = keeping.Copies("mine")
+    for name in ("there", "lost", "next"):
+        (tmp_path / name / "wandb").mkdir(parents=True)
+    (tmp_path / "there" / "wandb" / "offline-run-0").mkdir()
+    os.utime(tmp_path / "there" / "wandb" / "offline-run-0", (0, 0))  # of an earlier start
+    copies.make({}, tmp_path / "there")
+    assert copies.environment == {"WANDB_PROJECT": "mine"}
+    (tmp_path / "lost" / "wandb" / "offline-run-1").mkdir()
+    copies.make({}, tmp_path / "lost")
+    assert copies.environment == {"WANDB_PROJECT": "mine", "WANDB_MODE": "disabled"}
+    assert "does not answer any more" in capsys.readouterr().out
+    copies.make({}, tmp_path / "next")
+    assert made == ["next"]
+
+
+def test_kernels_hear_of_it_while_a_sweep_runs(notebook, tmp_path):
+    environment, heard = {}, []
+    with executors.Here(1, Notebook(notebook), tmp_path / "kernels.log", environment) as here:
+        here._kernels.execute = lambda *arguments, **_: heard.append(arguments[4])
+        for mode in ({}, {"WANDB_MODE": "disabled"}):
+            environment |= mode
+            here.execute(notebook, tmp_path / "output.ipynb", {"folder": str(tmp_path)}, 60, None)
+    assert heard == [{}, {"WANDB_MODE": "disabled"}]
