@@ -148,7 +148,8 @@ def imported() -> Any:
             importlib.import_module("wandb")  # here, since WANDB_MODE=disabled need not wait for it
         finally:
             tempfile.tempdir = usual
-    _list_packages_once(importlib.import_module("wandb.util"))
+    if util := sys.modules.get("wandb.util"):
+        _list_packages_once(util)
     return sys.modules["wandb"]
 
 
