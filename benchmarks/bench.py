@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TRAINING = 54_000  # images of an epoch
 INFERENCE = 10_000  # images of a prediction; training images, since the test set is not for this
 LIBRARIES = ("numpy", "numba", "jax", "torch", "scikit-learn")
-CORE = re.compile(r"(?!fashion_mnist)[^/]+\.py|(backends|common)/.*\.py")  # of a commit in this layout or an older one
+CORE = re.compile(r"(?!fashion_mnist)[^/]+\.py|backends/.*\.py")  # of a commit in this layout or an older one
 HELD = {  # instructions that all peers can be held to, on a processor that has more -> the environment that does it
     "AVX2": {
         "OPENBLAS_CORETYPE": "Haswell",
