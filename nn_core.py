@@ -28,7 +28,7 @@ from common.names import choose, hint
 from losses import LOSSES, ones, softmax
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
-CHUNK = 1024  # rows gathered at a time: few enough to stay in the cache, many enough to spread the cost of the call
+CHUNK = 1024  # rows at a time, more of them in compiled steps: few enough for the cache, many enough for a call's cost
 WORK = 2**31  # rows times parameters in compiled steps at a time: some tenths of a second, so that Ctrl-C is heard
 LAYERS = 3  # hidden layers, unless others are asked for
 MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
@@ -297,7 +297,7 @@ class NeuralNetwork:
     def _train_epoch(self, images: ndarray, labels: ndarray) -> tuple[float, float]:
         n, size = len(labels), self.config["batch_size"]
         order = self._shuffling.permutation(n)
-        rows = max(min(CHUNK, WORK // len(self._theta)) // size, 1) * size
+        rows = max(min(CHUNK * (8 if self.compiled else 1), WORK // len(self._theta)) // size, 1) * size
         chunk = np.empty((min(rows, n), self._sizes[0]), self._dtype)
         total, correct = 0.0, 0
         for start in range(0, n, rows):

@@ -344,7 +344,7 @@ def test_an_interrupt_is_heard_between_chunks(monkeypatch):
             signal.raise_signal(signal.SIGINT)
         return steps(*arguments)
 
-    monkeypatch.setattr(nn_core, "CHUNK", 20)
+    monkeypatch.setattr(nn_core, "WORK", 25 * len(net.theta))
     monkeypatch.setattr(net._backend, "steps", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(net.train((np.zeros((80, 6)), np.zeros(80, int))))
