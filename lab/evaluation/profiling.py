@@ -221,6 +221,7 @@ def provenance(found: Mapping[str, Any]) -> str:
         return "*Not measured on this machine yet: `make bench` does it, in half an hour.*"
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     when = f"{found['date'][:10]}, at commit {found['commit']}, in {found['rounds']} rounds"
+    when += f" of {found['limit']:,} images" if "limit" in found else ""
     return f"Measured on {found['machine']}, {when}, with {versions}."
 
 

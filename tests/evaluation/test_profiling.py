@@ -1,10 +1,12 @@
 """The measurements that a notebook shows: that they add up, leave nothing behind, and say what was found."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import peers
 from lab.evaluation import profiling
 from nn_core import NeuralNetwork
 
@@ -60,6 +62,7 @@ def test_what_was_measured_is_a_table_of_medians_and_ratios():
     assert profiling.faster(table, "ours", "others") == ""
     assert profiling.fastest(table) == "ours, 2.00 times the bare products"
     assert "a machine, 2026-01-02, at commit abc, in 3 rounds, with numpy 2." in profiling.provenance(FOUND)
+    assert "in 3 rounds of 13,500 images, with" in profiling.provenance(FOUND | {"limit": 13_500})
 
 
 def test_peers_of_which_now_one_and_now_the_other_is_ahead_are_level():
@@ -88,6 +91,16 @@ def test_results_are_read_where_there_are_any(tmp_path):
     empty.write_text(json.dumps(description | {"measured": {}}))
     whole.write_text(json.dumps(description | {"measured": {"pair numpy W1": [1.5]}}))
     assert [found["measured"] for found in profiling.results(missing, empty, whole)] == [{"pair numpy W1": [1.5]}]
+
+
+def test_results_that_ship_are_whole():
+    """Those that chapter 6 shows where nothing was measured."""
+    paths = sorted(Path(peers.__file__).parent.glob("results/*.json"))
+    assert paths
+    for found in map(profiling.kept, paths):
+        table = profiling.measured(found)
+        assert set(table.workload) == set(profiling.WORKLOADS)
+        assert {peers.PEERS[name].title for name in ("numpy", "numba", "jax", "torch-fused")} <= set(table.peer)
 
 
 def test_nothing_measured_is_an_empty_table_and_says_what_to_do():
