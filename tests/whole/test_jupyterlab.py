@@ -179,8 +179,8 @@ def run_all(page) -> None:
     prompts = ".jp-CodeCell .jp-InputArea-prompt"
     done = f"[...document.querySelectorAll('{prompts}')].every(p => /\\d/.test(p.textContent))"
     failed = f"[...document.querySelectorAll(`{ERRORS}`)].some(shown => shown.textContent.includes('{TOLD}'))"
-    page.wait_for_function(f"() => {done} || {failed}", timeout=120_000)
-    page.get_by_text(IDLE).wait_for(timeout=120_000)  # a folded cell has no number
+    page.wait_for_function(f"() => {done} || {failed}", timeout=600_000)
+    page.get_by_text(IDLE).wait_for(timeout=600_000)  # a folded cell has no number
 
 
 def errors(page) -> list[str]:
