@@ -171,8 +171,9 @@ def _remove_abandoned(path: Path) -> bool:
             return True
         with open(path, "r+b") as file:
             flock(file, LOCK_EX | LOCK_NB)
-            path.unlink()
-            return True
+            if os.fstat(file.fileno()).st_nlink:  # else somebody was quicker, and what has its name by now is another's
+                path.unlink()
+                return True
     return False
 
 
