@@ -44,15 +44,13 @@ def write(
         kept = all((folder / name).exists() for name in (TRAINING.name, "weights.npz"))
         addresses.append(f"{FOLDER}/{place:02}.html" if kept else None)
         if kept:
-            page = _notebook(place, record, read(folder / TRAINING.name), judge(record, folder), names)
+            page = _notebook(place, record, folder, judge(record, folder), names)
             nbformat.write(page, target / f"{place:02}.ipynb")
     return addresses
 
 
-def _notebook(
-    place: int, record: Record, executed: nbformat.NotebookNode, judged: Judged, names: Sequence[str]
-) -> nbformat.NotebookNode:
-    last = record["history"][-1]
+def _notebook(place: int, record: Record, folder: Path, judged: Judged, names: Sequence[str]) -> nbformat.NotebookNode:
+    executed, last = read(folder / TRAINING.name), record["history"][-1]
     config = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in flat(record["config"]).items())
     cells = [
         f"# Run {place}: {last['validationaccuracy']:.2%} of the validation images",
@@ -63,7 +61,7 @@ def _notebook(
         "## What it took for what\n\nThe validation images, on which it was judged.",
         _shown(_confusion, *judged, names),
         "## The notebook of the run\n\nAs it was executed; a sweep leaves out its figures.",
-        *(_below(cell) for cell in executed.cells),
+        *(_below(cell, folder) for cell in executed.cells),
     ]
     cells = [new_markdown_cell(cell) if isinstance(cell, str) else cell for cell in cells]
     for k, cell in enumerate(cells):
@@ -102,8 +100,12 @@ def _confusion(
     interactive.confusion(fig, alt, names, labels, np.asarray(probabilities)[None], images, most=6, show=show)
 
 
-def _below(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A cell of the run's notebook with its headings a level lower, and links that lead from the runs' folder."""
+def _below(cell: nbformat.NotebookNode, folder: Path) -> nbformat.NotebookNode:
+    """A cell of the run's notebook with its headings a level lower, and links that lead from the runs' folder.
+
+    Where on this machine the run was kept is left out.
+    """
+    cell.source = cell.source.replace(str(folder.absolute()), f"{folder.parent.name}/{folder.name}")
     if cell.cell_type == "markdown":
         cell.source = re.sub(r"^(#+ )", r"##\1", cell.source, flags=re.MULTILINE)
         cell.source = re.sub(r"\]\((\d\d_\w+\.ipynb)", r"](../\1", cell.source)

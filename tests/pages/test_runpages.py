@@ -32,7 +32,8 @@ def root(tmp_path_factory):
     for folder in (root / "kept", root / "bare", executed):
         folder.mkdir(parents=True)
     told = "# One\n\n[04_sweep](04_sweep.ipynb) chose it."
-    write(root / "kept" / "03_train.ipynb", told, "## Training", code("net.train()"))
+    given = code(f'folder = "{(root / "kept").as_posix()}"')
+    write(root / "kept" / "03_train.ipynb", told, "## Training", code("net.train()"), given)
     (root / "kept" / "weights.npz").touch()
     write(executed / "04_sweep.ipynb", "# Sweep", "Text.")
     with pytest.MonkeyPatch.context() as patch:
@@ -64,6 +65,11 @@ def test_a_run_has_a_page_with_its_parameters_curves_mistakes_and_notebook(page)
     foot = page.select_one(".provenance").get_text(" ")
     for fact in ("0123456789ab", "01 March 2026, 12:00 UTC", "1.2 s", "optimizer = ADAM", "papermill"):
         assert fact in foot
+
+
+def test_where_a_run_was_kept_on_this_machine_is_left_out(root, page):
+    assert f'folder = "{root.name}/kept"' in page.get_text()
+    assert str(root) not in page.get_text()
 
 
 def test_links_of_a_run_s_page_lead_to_files_that_are_there(root, page):

@@ -188,6 +188,7 @@ def test_no_commit_names_a_registry_or_a_home():
     if listing.returncode:
         pytest.skip("not a git checkout")
     homes = ["/home/" + r"\w+/", "/Users/" + r"\w+/", "/ro" + "ot/"]
+    homes.append(re.escape(str(ROOT)) + "/")  # which a page that was built here might have caught
     forbidden = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", *homes]))
     texts = [ROOT / name for name in listing.stdout.split("\0") if name and not name.endswith(".png")]
     found = [p.name for p in texts if p.exists() and forbidden.search(p.read_text(encoding="utf-8", errors="ignore"))]
