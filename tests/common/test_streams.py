@@ -20,7 +20,7 @@ open(sys.argv[1], "w").write("went on")
 
 def go_on(folder, command="{}", **options):
     """Run it in a shell, with its streams as the command says; whether it went on, and its exit code."""
-    words = f"'{sys.executable}' -c '{PRINT}' {folder / 'done'}"
+    words = f"'{sys.executable}' -c '{PRINT}' '{folder / 'done'}'"
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     result = subprocess.run(["bash", "-c", command.format(words)], timeout=60, **options)
     return (folder / "done").exists(), result

@@ -464,9 +464,9 @@ def debian(published, tmp_path, monkeypatch):
     commands = tmp_path / "commands"
     scripts = {
         "apt-get": f'while case "$1" in -*) ;; *) false;; esac; do shift; done\n'
-        f'echo "$1" >> {commands}\nif [ "$1" = download ]; then touch "$2_1.0_all.deb"; fi',
-        "dpkg-deb": f"echo unpack >> {commands}\n"
-        f'target="$3{fashion_mnist.DEBIAN}"\nmkdir -p "$target"\ncp {package}/* "$target"',
+        f'echo "$1" >> "{commands}"\nif [ "$1" = download ]; then touch "$2_1.0_all.deb"; fi',
+        "dpkg-deb": f"echo unpack >> '{commands}'\n"
+        f'target="$3{fashion_mnist.DEBIAN}"\nmkdir -p "$target"\ncp "{package}"/* "$target"',
     }
     (tmp_path / "bin").mkdir()
     for name, script in scripts.items():

@@ -97,7 +97,9 @@ def test_git_leaves_out_of_a_commit_what_a_notebook_shows(tmp_path):
         name = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
         return subprocess.run(["git", *name, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
-    command = ["make", "--dry-run", "--no-print-directory", "lab", f"BIN={Path(sys.executable).parent}"]
+    (tmp_path / ".venv").symlink_to(Path(sys.executable).parents[1])
+    (tmp_path / ".gitignore").write_text(".venv\n")
+    command = ["make", "--dry-run", "--no-print-directory", "lab"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     git("init", "--quiet")
     [line] = re.findall(r"^git config filter.*", printed, re.MULTILINE)
