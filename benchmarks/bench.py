@@ -34,6 +34,7 @@ from typing import Any
 
 import fashion_mnist
 from common.files import read_json, write_json
+from common.machine import processor
 from lab.evaluation import profiling
 from lab.tracking import THREADS, commit, duration, runs_root
 from peers import PEERS, WORKLOADS, pixels
@@ -231,14 +232,6 @@ def _installed() -> Iterator[str]:
         except ModuleNotFoundError:
             continue
         yield name
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def instructions() -> str:

@@ -22,8 +22,8 @@ from typing import Any
 
 import yaml
 
-from bench import processor
 from common.files import write_json
+from common.machine import processor
 from lab.tracking import REPOSITORY, THREADS, Record, commit, record_of, runs_root
 
 sys.path.append(str(REPOSITORY / "tests" / "kit"))

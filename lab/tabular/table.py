@@ -22,6 +22,7 @@ import pandas as pd
 from threadpoolctl import threadpool_info
 
 from common.files import write_whole
+from common.machine import processor
 from lab.search.space import Space, configuration, points
 from lab.search.sweep import run_configurations
 from lab.search.sweepfile import read
@@ -161,15 +162,6 @@ def machine() -> str:
     versions = [f"{name} {found}" for name in names if (found := _version(name))]
     facts = [processor(), *(f"OpenBLAS for {name}" for name in products[:1]), f"Python {platform.python_version()}"]
     return ", ".join([*facts, *versions])
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:
