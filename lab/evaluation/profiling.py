@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -126,13 +125,9 @@ def _clock(backend: Any) -> Iterator[dict[str, float]]:
 
 def kept(path: Path) -> dict[str, Any]:
     """What `make bench` has left in a file; empty without one, or for one that is damaged, which is then said."""
-    from lab.tracking.described import Benchmark, Damaged, read_as
+    from lab.tracking.described import Benchmark, read_or_say
 
-    try:
-        return read_as(Benchmark, path) or {}
-    except Damaged as error:
-        print(f"{error}: `make bench` measures anew", file=sys.stderr)
-        return {}
+    return read_or_say(Benchmark, path, "make bench")
 
 
 def results(*paths: Path) -> list[dict[str, Any]]:

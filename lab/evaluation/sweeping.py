@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +14,9 @@ AGENT = "wandb agent"
 
 def kept(path: Path) -> dict[str, Any]:
     """What was measured; empty without a file, or for one that is damaged, which is then said."""
-    from lab.tracking.described import Damaged, Swept, read_as
+    from lab.tracking.described import Swept, read_or_say
 
-    try:
-        return read_as(Swept, path) or {}
-    except Damaged as error:
-        print(f"{error}: `make bench-sweep` measures anew", file=sys.stderr)
-        return {}
+    return read_or_say(Swept, path, "make bench-sweep")
 
 
 def table(found: Mapping[str, Any]) -> pd.DataFrame:

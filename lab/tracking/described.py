@@ -7,6 +7,7 @@ pydantic takes longer to import than a kernel has.
 from __future__ import annotations
 
 import re
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -254,3 +255,12 @@ def read_as(model: type[_Described] | type[Results], path: Path) -> dict[str, An
         why = _first(error) if isinstance(error, ValidationError) else error.strerror
         raise Damaged(f"{path} is no {model.what} ({why})") from error
     return described(model, content, path)
+
+
+def read_or_say(model: type[_Described], path: Path, maker: str) -> dict[str, Any]:
+    """The same; empty without a file, or for one that is damaged, which is then said, with what makes it anew."""
+    try:
+        return read_as(model, path) or {}
+    except Damaged as error:
+        print(f"{error}: `{maker}` measures anew", file=sys.stderr)
+        return {}
