@@ -25,7 +25,6 @@ from pathlib import Path
 
 import nbformat
 import psutil
-from tqdm import tqdm
 
 from dask_kit import Room
 from lab.search import sweep
@@ -73,7 +72,6 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
     seen: dict[int, float | None] = {}  # when a kernel is to be killed; None: never
     below: list[psutil.Process] = []
     killed, began = Counter(), time.monotonic()
-    bar = tqdm(total=runs, unit="run", disable=None)
     for _ in range(kills + STARTS):
         driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
         while driver.poll() is None:
@@ -100,7 +98,6 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
             break
     time.sleep(3)  # a kernel notices within a second that its driver is gone
     left = sum(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in below)
-    bar.close()
     return {"drivers killed": killed["drivers"], "kernels killed": killed["kernels"], "processes left": left} | {
         "time": duration(time.monotonic() - began)
     }

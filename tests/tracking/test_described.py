@@ -4,11 +4,12 @@ import json
 
 import pytest
 
+import attacks
+from attacks import EPOCH, TIMED
 from lab import tracking
 from lab.evaluation import profiling
 from lab.tracking.described import Benchmark, Confirmed, Damaged, Provenance, Results, RunRecord, described, read_as
 
-EPOCH = {"epoch": 1, "loss": 0.5, "accuracy": 0.8, "validationloss": 0.6, "validationaccuracy": 0.7, "seconds": 1.5}
 RECORD = {
     "name": "hl_3",
     "status": "finished",
@@ -18,23 +19,8 @@ RECORD = {
     "seconds": 3,
     "fingerprint": "0123456789ab",
 }
-PROVENANCE = {
-    "commit": None,
-    "date": "2026-03-01T12:34:56+00:00",
-    "seconds": 7.5,
-    "parameters": {"seed": 42},
-    "versions": {"python": "3.11.7"},
-    "machine": "Linux, 2 CPUs",
-    "command": "python report.py run notebooks/01_data.ipynb",
-}
-TIMED = {"cpu": [1.0, 2.0], "wall": [1.5, 2.5]}
-BENCHMARK = {
-    "titles": {"gemm": profiling.BARE, "numpy": "this network"},
-    "machine": "Linux, 2 cores",
-    "versions": {"numpy": "2.4.6"},
-    "commit": "0123456789ab",
-    "date": "2026-03-01T12:34:56+00:00",
-    "rounds": 2,
+PROVENANCE = attacks.WHOLE[Provenance]
+BENCHMARK = attacks.WHOLE[Benchmark] | {
     "measured": {
         "compare W1 1": {"epoch": {"gemm": TIMED, "numpy": TIMED}},
         "start numpy": {"seconds": [1.0], "memory": [300]},
