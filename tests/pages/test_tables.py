@@ -1,5 +1,7 @@
 """Tables: every value is text, columns and caption are as asked; numbers are set in one style."""
 
+import re
+
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -45,3 +47,11 @@ def test_numbers_are_set_in_one_style(text, shown):
 def test_a_table_of_many_columns_is_set_smaller(columns, names):
     soup = BeautifulSoup(tidy(table(pd.DataFrame([range(columns)] * 3)).to_html()), "html.parser")
     assert set(soup.table["class"]) & {"many", "most"} == names
+
+
+def test_the_same_table_is_the_same_markup_each_time_and_another_has_names_of_its_own():
+    frame = pd.DataFrame({"layers": [1, 2]})
+    again, other = frame.copy(), pd.DataFrame({"layers": [1, 3]})
+    assert table(frame).to_html() == table(again).to_html()
+    name = re.compile('id="(T_[^"]+)"')
+    assert not set(name.findall(table(frame).to_html())) & set(name.findall(table(other).to_html()))
