@@ -88,7 +88,7 @@ class Compiled(Plain):
     def gather(self, images, rows, x):
         if images.dtype != np.uint8:
             return super().gather(images, rows, x)
-        kernels.gather(images, rows, x)
+        kernels.gather(_read_only(images), rows, x)
         return x
 
     def activate(self, a, b):
@@ -117,12 +117,19 @@ class Compiled(Plain):
         if images.dtype != np.uint8 or not images.flags.c_contiguous:
             images, x = NO_BYTES, super().gather(images, rows, x)
         done, correct = kernels.steps(
-            tuple(blas.find()), self._kind, self._rule, np.array(sizes), size, images, rows, x, labels.astype(np.int64),
-            (theta, gradient, u, v), weights.stop, float(l2), np.array([now, *later]), losses,
+            tuple(blas.find()), self._kind, self._rule, np.array(sizes), size, _read_only(images), rows, x,
+            labels.astype(np.int64), (theta, gradient, u, v), weights.stop, float(l2), np.array([now, *later]), losses,
         )  # fmt: skip
         if counts:  # no steps but those that were done
             self.optimizer.t = before + done
         return losses[:done].tolist(), correct
+
+
+def _read_only(images):
+    """The same array, read-only as a mapped file is: a kernel is compiled for each kind of array anew."""
+    images = images.view()
+    images.flags.writeable = False
+    return images
 
 
 def _loss(a, y):

@@ -199,7 +199,9 @@ def test_a_network_is_gone_as_soon_as_nobody_holds_it():
 
 def test_steps_are_compiled_once_whatever_they_are_given():
     pixels = np.zeros((4, 784), np.uint8)
-    for images in (pixels, pixels / 255, np.asfortranarray(pixels), pixels[::2]):
+    mapped = np.broadcast_to(pixels, pixels.shape)  # read-only, as a mapped file is
+    assert not mapped.flags.writeable
+    for images in (pixels, pixels / 255, np.asfortranarray(pixels), pixels[::2], mapped):
         for setting in ({"weight_decay": 0}, {"optimizer": "adam", "batch_size": np.int32(3)}, {"learning_rate": 1}):
             net = NeuralNetwork(**{"optimizer": "sgd", "max_epochs": 1} | setting)
             list(net.train((images, np.zeros(len(images), np.uint8))))
