@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import math
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ MOST_BYTES = 100_000  # of a file: real ones have a few thousand
 MOST_CHARACTERS = 1_000_000  # of its content, once what aliases stand for is written out
 DEEPEST = 30
 LONGEST_SENTENCE = 480
+JSON_MARK = re.compile(r'[{}]|("(?:[^"\\]|\\.)*")\s*(:)?')  # where an object of JSON begins, ends, or has a key
+MERGE = "tag:yaml.org,2002:merge"  # of YAML's key <<
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where libyaml is there
 NO_JSON = {datetime.date: "a date", bytes: "!!binary", set: "a set", tuple: "ordered pairs"}  # of what YAML has besides
 
@@ -61,9 +66,54 @@ def _parse(path: Path) -> Any:
         raise SweepError(f"{path} is no sweep file: it is longer than {MOST_BYTES:,} bytes")
     text = raw.decode("utf-8-sig")
     if path.suffix == ".json":
-        return json.loads(text)
+        content = json.loads(text)
+        _refuse_doubles(path, _json_keys(text))
+        return content
     _refuse_bombs(path, text)
+    _refuse_doubles(path, _yaml_keys(text))
     return yaml.load(text, LOADER)
+
+
+Key = tuple[object, str, int]  # a mark of the mapping that it stands in, its text, its line
+
+
+def _refuse_doubles(path: Path, keys: Iterable[Key]) -> None:
+    """Refuse a key that a mapping has twice, of which whoever reads the file would take the last in silence."""
+    lines: dict[tuple[object, str], int] = {}
+    for mapping, key, line in keys:
+        if first := lines.get((mapping, key)):
+            raise SweepError(f"{path} has {shown(key)} in line {first} and again in line {line}: leave one of them out")
+        lines[mapping, key] = line
+
+
+def _json_keys(text: str) -> Iterator[Key]:
+    """The keys in JSON that can be read."""
+    within, objects = [], itertools.count()
+    for mark in JSON_MARK.finditer(text):
+        if mark[0] == "{":
+            within.append(next(objects))
+        elif mark[0] == "}":
+            within.pop()
+        elif mark[2]:
+            yield within[-1], json.loads(mark[1]), text.count("\n", 0, mark.start()) + 1
+
+
+def _yaml_keys(text: str) -> Iterator[Key]:
+    """The keys in YAML, of what aliases stand for only once; what << brings in may be there twice."""
+    root = yaml.compose(text, LOADER)
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                nodes += [key, value]
+                if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+                    yield (id(node), key.tag), key.value, key.start_mark.line + 1
 
 
 def _refuse_bombs(path: Path, text: str) -> None:

@@ -13,7 +13,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from scipy import stats
 
 from lab.execution.notebook import TRAINING, Notebook
-from lab.search import sweep
+from lab.search import command, sweep
+from lab.search.reading import load
 from lab.search.sweepfile import SweepError, read
 from sweep_kit import METRIC, definition
 
@@ -339,6 +340,42 @@ def test_a_trap_costs_one_sentence(text, sentence, tmp_path):
 def test_traps_in_json_too(text, tmp_path):
     (tmp_path / "trap.json").write_text(text)
     refused(tmp_path / "trap.json", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("a.yaml", "method: grid\nname: x\nmethod: bayes", "a.yaml has 'method' in line 1 and again in line 3: leave"),
+        ("a.yaml", "parameters:\n  rate: {value: 1}\n  'rate':\n    value: 2", "'rate' in line 2 and again in line 3"),
+        ("a.yaml", "- {x: 1, y: 2, x: 3}", "'x' in line 1 and again in line 1"),
+        ("a.yaml", "a: &a {b: 1}\nc: {<<: *a, d: 1,\n d: 2}", "'d' in line 2 and again in line 3"),
+        ("a.json", '{"a": [{"b": 1}, "b"],\n "c": "}{",\n "b": {}, "\\u0061": 2}', "'a' in line 1 and again in line 3"),
+        ("a.json", '{"p": {"q\\"": "\\"", "r": "s",\n\t"r"\n: 2}}', "'r' in line 1 and again in line 2"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_named_with_its_lines(name, text, sentence, tmp_path):
+    (tmp_path / name).write_text(text)
+    refused(tmp_path / name, sentence)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '{"a": {"b": 1}, "c": [{"b": 1}, {"b": "b"}], "b": "\\"b\\": "}'),
+        ("a.yaml", "a: {b: 1}\nc: [{b: 1}, {b: b}]\nb: 'b: 1'"),
+        ("a.yaml", "x: {y: {z: &z {<<: &a {b: 1}, b: 2}}}\nc: {<<: *z, b: 3}\nd: {<<: *a, <<: *z}\ne: [*z, *z]"),
+    ],
+)
+def test_the_same_key_may_stand_in_several_mappings(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    assert load(tmp_path / name)["c"]
+
+
+def test_a_key_that_is_there_twice_ends_the_command_line(tmp_path, capsys):
+    (tmp_path / "twice.yaml").write_text("method: grid\nmethod: bayes")
+    for words in (["run"], ["check"], ["agent"]):
+        assert command.main([*words, str(tmp_path / "twice.yaml")]) == 1
+        assert "'method' in line 1 and again in line 2" in capsys.readouterr().err
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
