@@ -24,37 +24,42 @@ ACTIVATIONS = {
 NO_BYTES = np.empty((0, 0), np.uint8)
 
 
-# optimizer -> the vectors u and v that its rule takes in the next step, and settings: five floats for every rule, since
+# optimizer -> the vectors u and v that its rule takes in the next step, and settings: six floats for every rule, since
 # a kernel is compiled for each kind of tuple anew
 
 
 def _of_sgd(o, unused):
-    return unused, unused, (float(o.learning_rate), 0.0, 0.0, 0.0, 0.0)
+    return unused, unused, (float(o.learning_rate), 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def _of_momentum(o, unused):
-    return o.u, unused, (float(o.momentum), float(o.learning_rate), 0.0, 0.0, 0.0)
+    return o.u, unused, (float(o.momentum), float(o.learning_rate), 0.0, 0.0, 0.0, 0.0)
 
 
 def _of_nesterov(o, unused):
     rate = float(o.learning_rate)
-    return o.u, unused, (float(o.momentum), rate * o.momentum, rate, 0.0, 0.0)
+    return o.u, unused, (float(o.momentum), rate * o.momentum, rate, 0.0, 0.0, 0.0)
 
 
 def _of_rmsprop(o, unused):
-    return unused, o.v, (float(o.beta), float(o.learning_rate), float(o.epsilon), 0.0, 0.0)
+    return unused, o.v, (float(o.beta), float(o.learning_rate), float(o.epsilon), 0.0, 0.0, 0.0)
 
 
 def _of_adam(o, unused):
     o.t += 1
     c, e = o.factors()
-    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c, 0.0, e)
+    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c, 0.0, e, 0.0)
+
+
+def _of_adamw(o, unused):
+    u, v, settings = _of_adam(o, unused)
+    return u, v, (*settings[:5], float(o.learning_rate * o.weight_decay))
 
 
 def _of_nadam(o, unused):
     o.t += 1
     c, e = o.factors()
-    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c * o.share_of_sum(), c, e)
+    return o.g_sum, o.g2_sum, (float(o.beta1), float(o.beta2), c * o.share_of_sum(), c, e, 0.0)
 
 
 STEPS = {
@@ -64,6 +69,7 @@ STEPS = {
     optimizers.RMSProp: (kernels.RMSPROP, _of_rmsprop),
     folded.Adam: (kernels.MOMENTS, _of_adam),
     folded.NAdam: (kernels.MOMENTS, _of_nadam),
+    folded.AdamW: (kernels.MOMENTS, _of_adamw),
 }
 
 

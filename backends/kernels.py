@@ -211,11 +211,12 @@ def _cross_entropy(a, y, delta):
 
 
 # ---- optimizers: loops over θ, its gradient g and what the rule remembers. First `decay` times θ joins g, and there it
-# stays if it is to `keep`; of most steps nobody looks at it, and not to write it is faster.
+# stays if it is to `keep`; of most steps nobody looks at it, and not to write it is faster. Decoupled from g, `shrink`
+# times θ is taken off θ: AdamW's decay.
 
 
 @inlined
-def _sgd(theta, gradient, u, v, decay, keep, settings):
+def _sgd(theta, gradient, u, v, decay, shrink, keep, settings):
     total, rate = F(0), F(settings[0])
     for i in range(len(theta)):
         w = theta[i]
@@ -228,7 +229,7 @@ def _sgd(theta, gradient, u, v, decay, keep, settings):
 
 
 @inlined
-def _momentum(theta, gradient, u, v, decay, keep, settings):
+def _momentum(theta, gradient, u, v, decay, shrink, keep, settings):
     total, momentum, rate, rate_now = F(0), F(settings[0]), F(settings[1]), F(settings[2])
     for i in range(len(theta)):
         w = theta[i]
@@ -242,7 +243,7 @@ def _momentum(theta, gradient, u, v, decay, keep, settings):
 
 
 @inlined
-def _rmsprop(theta, gradient, u, v, decay, keep, settings):
+def _rmsprop(theta, gradient, u, v, decay, shrink, keep, settings):
     total, beta, rest, rate, epsilon = F(0), F(settings[0]), F(1 - settings[0]), F(settings[1]), F(settings[2])
     for i in range(len(theta)):
         w = theta[i]
@@ -255,7 +256,7 @@ def _rmsprop(theta, gradient, u, v, decay, keep, settings):
 
 
 @inlined
-def _adam(theta, gradient, u, v, decay, keep, settings):
+def _adam(theta, gradient, u, v, decay, shrink, keep, settings):
     total, beta1, beta2 = F(0), F(settings[0]), F(settings[1])
     rate, rate_now, epsilon = F(settings[2]), F(settings[3]), F(settings[4])
     for i in range(len(theta)):
@@ -266,7 +267,7 @@ def _adam(theta, gradient, u, v, decay, keep, settings):
             gradient[i] = g
         u[i] = beta1 * u[i] + g
         v[i] = beta2 * v[i] + g * g
-        theta[i] = w - (rate * u[i] + rate_now * g) / (math.sqrt(v[i]) + epsilon)
+        theta[i] = w - ((rate * u[i] + rate_now * g) / (math.sqrt(v[i]) + epsilon) + shrink * w)
     return total
 
 
@@ -275,8 +276,9 @@ DESCENT, MOMENTUM, RMSPROP, MOMENTS = range(4)
 
 @inlined
 def _pass(rule, theta, gradient, u, v, weights, decay, keep, settings):
-    total = rule(theta[:weights], gradient[:weights], u[:weights], v[:weights], F(decay), keep, settings)
-    rule(theta[weights:], gradient[weights:], u[weights:], v[weights:], F(0), keep, settings)
+    decays = F(decay), F(settings[5])
+    total = rule(theta[:weights], gradient[:weights], u[:weights], v[:weights], *decays, keep, settings)
+    rule(theta[weights:], gradient[weights:], u[weights:], v[weights:], F(0), F(0), keep, settings)
     return total
 
 
