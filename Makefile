@@ -17,7 +17,7 @@ STRIP := $(PY) -m nbstripout --keep-id --extra-keys \
          "metadata.language_info metadata.papermill cell.metadata.papermill"
 
 RUNS := $(or $(FASHION_RUNS),runs)
-CODE := $(wildcard *.py */__init__.py common/*.py backends/*.py lab/*/*.py)
+CODE := $(wildcard *.py */__init__.py common/*.py ingredients/*.py backends/*.py lab/*/*.py)
 SEARCH := $(filter-out report.py lab/pages/% lab/evaluation/% lab/tabular/%,$(CODE))
 EXECUTED := $(addprefix $(RUNS)/,$(wildcard notebooks/*.ipynb))
 

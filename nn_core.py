@@ -25,6 +25,8 @@ from activations import ACTIVATIONS
 from backends.memory import carver
 from common.files import whole_file
 from common.names import choose, hint
+from ingredients.augmentation import mirror_images
+from ingredients.recipe import MEASURED, Layers, Recipe
 from losses import LOSSES, ones, softmax
 from optimizers import OPTIMIZERS, Optimizer, check_setting
 
@@ -32,6 +34,9 @@ CHUNK = 1024  # rows at a time, more of them in compiled steps: few enough for t
 WORK = 2**31  # rows times parameters in compiled steps at a time: some tenths of a second, so that Ctrl-C is heard
 LAYERS = 3  # hidden layers, unless others are asked for
 MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
+
+
+PARTS = ("optimizer", "recipe")  # of a saved network's state, with arrays of their own
 
 
 class Diverged(FloatingPointError):
@@ -79,6 +84,17 @@ class NeuralNetwork:
         threads: how many BLAS uses in training; None lets `backends/threads.py` choose, by the size of the products.
         settings: the optimizer's own hyper-parameters (momentum, beta, beta1, beta2, epsilon); None is its default.
 
+    The rest goes beyond the exercise, and a file of `ingredients/` has each of them:
+
+        schedule, warmup: by what the learning rate is multiplied from step to step, a name in SCHEDULES, over
+            max_epochs; and over how many epochs it rises to that first.
+        dropout, input_dropout: the probability that a hidden neuron, or an input, is left out of a step.
+        label_smoothing, mixup: the share of a label that goes to all classes; α of Beta(α, α), the share of an example
+            that stays when it is mixed with another.
+        normalization: of pre-activations, a name in NORMALIZATIONS. `gains` are then parameters too.
+        augmentation: of images, which are square: a name in AUGMENTATIONS, or a list of them.
+        averaging: of weights, a name in AVERAGINGS; the network answers with their mean.
+
     Raises:
         ValueError: in one sentence, naming the argument, its value, and what would do.
     """
@@ -107,17 +123,21 @@ class NeuralNetwork:
         dtype: str = "float32",
         backend: str = "auto",
         threads: int | None = None,
+        schedule: str = "constant",
+        warmup: float = 0.0,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        label_smoothing: float = 0.0,
+        mixup: float = 0.0,
+        normalization: str = "none",
+        augmentation: str | Sequence[str] = "none",
+        averaging: str = "none",
         **settings: float | None,
     ):
+        arguments = {name: value for name, value in locals().items() if name not in ("self", "settings")}
         several = isinstance(num_hidden_neurons, list | tuple)
         if layers is None:
-            layers = len(num_hidden_neurons) if several else LAYERS
-        arguments = dict(
-            max_epochs=max_epochs, initializer=initializer, layers=layers, num_hidden_neurons=num_hidden_neurons,
-            activation=activation, learning_rate=learning_rate, weight_decay=weight_decay, optimizer=optimizer,
-            batch_size=batch_size, loss=loss, seed=seed, inputs=inputs, classes=classes, dtype=dtype, backend=backend,
-            threads=threads,
-        )  # fmt: skip
+            layers = arguments["layers"] = len(num_hidden_neurons) if several else LAYERS
         given = arguments | {name: value for name, value in settings.items() if value is not None}
         self.config = {name: _plain(value) for name, value in given.items()}
         for key, least in MINIMUM.items():
@@ -134,7 +154,9 @@ class NeuralNetwork:
         self._activation = choose("activation", activation, self.ACTIVATIONS)
         self._loss = choose("loss", loss, self.LOSSES)
         initialize = choose("initializer", initializer, self.INITIALIZERS)
-        initialization, self._shuffling, _ = np.random.default_rng(seed).spawn(3)  # the third splits the data
+        # The third splits the data.
+        initialization, self._shuffling, _, *streams = np.random.default_rng(seed).spawn(7)
+        self._recipe = Recipe(self.config, streams)
 
         chosen = backends.choose(choose("backend", backend, {name: name for name in backends.NAMES}), self._dtype)
         self.optimizer = self._make_optimizer(settings, arguments, chosen)
@@ -152,7 +174,7 @@ class NeuralNetwork:
     @property
     def compiled(self) -> bool:
         """Whether training is by whole steps that are compiled, or by calls from here for each part of a step."""
-        return self._backend.whole and self.config["batch_size"] * len(self._theta) <= WORK
+        return self._backend.whole and self._recipe.plain_steps and self.config["batch_size"] * len(self._theta) <= WORK
 
     @property
     def threads(self) -> int:
@@ -180,47 +202,56 @@ class NeuralNetwork:
     def _allocate(self):
         """Make room for parameters, gradient and what the optimizer remembers, and views of it for each layer."""
         weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(self._sizes))
-        carve = carver(3 + len(self.optimizer.vectors), weights + sum(self._sizes[1:]), self._dtype)
+        gains = sum(self._sizes[1:-1]) if self._recipe.normalization else 0
+        carve = carver(3 + len(self.optimizer.vectors), weights + sum(self._sizes[1:]) + gains, self._dtype)
         self._theta, self._gradient = carve(), carve()
-        self._weights, self._biases = self._views(self._theta)
-        dweights, dbiases = self._views(self._gradient)
-        parts = (self._weights, self._biases, dweights, dbiases)
-        self._layers = list(zip(*(part.values() for part in parts), strict=True))  # W_k, b_k and their gradients
+        self._theta[len(self._theta) - gains :] = 1
+        self._weights, self._biases, self._gains = self._views(self._theta)
+        dweights, dbiases, dgains = (list(part.values()) for part in self._views(self._gradient))
+        self._recipe.prepare(self._theta, self._sizes[1:-1])
+        between = self._recipe.between(self._backend, self._gains.values(), dgains)
+        parts = (self._weights.values(), self._biases.values(), [*between, None])
+        self._layers = list(zip(*parts, strict=True))  # W_k, b_k, and what follows their product
+        self._gradients = list(zip(dweights, dbiases, strict=True))
         self._decayed = slice(weights)  # of theta and of its gradient
         self.optimizer.prepare(self._theta, self._decayed, carve)
 
-    def _views(self, vector: ndarray) -> tuple[Mapping[int, ndarray], Mapping[int, ndarray]]:
-        """See a flat vector as W_k (n_k, n_(k-1)) and as b_k (n_k,).
+    def _views(self, vector: ndarray) -> tuple[Mapping[int, ndarray], ...]:
+        """See a flat vector as W_k (n_k, n_(k-1)), as b_k (n_k,) and, of layers that are normalized, as γ_k (n_k,).
 
-        It holds W_1ᵀ ... W_Lᵀ b_1 ... b_L, so that all that decays is one slice.
+        It holds W_1ᵀ ... W_Lᵀ b_1 ... b_L γ_1 ... γ_(L-1), so that all that decays is one slice.
         """
-        weights, biases, start = {}, {}, 0
+        weights, biases, gains, start = {}, {}, {}, 0
         for k, (n_in, n_out) in enumerate(itertools.pairwise(self._sizes), 1):
             weights[k] = vector[start : start + n_in * n_out].reshape(n_in, n_out).T
             start += n_in * n_out
         for k, n_out in enumerate(self._sizes[1:], 1):
             biases[k] = vector[start : start + n_out]
             start += n_out
-        return MappingProxyType(weights), MappingProxyType(biases)
+        for k, n in enumerate(self._sizes[1:-1] if start < len(vector) else (), 1):
+            gains[k] = vector[start : start + n]
+            start += n
+        return MappingProxyType(weights), MappingProxyType(biases), MappingProxyType(gains)
 
     # Read-only, so that nothing can be rebound and cease to be a view. Contents may change: net.weights[1][...] *= 2.
     theta = property(lambda self: self._theta, doc="All parameters, (n,).")
     gradient = property(lambda self: self._gradient, doc="The loss's gradient by theta, (n,), of the last batch.")
     weights = property(lambda self: self._weights, doc="k -> W_k, (n_k, n_(k-1)), views into theta; k = 1 ... L.")
     biases = property(lambda self: self._biases, doc="k -> b_k, (n_k,), views into theta; k = 1 ... L.")
+    gains = property(lambda self: self._gains, doc="k -> γ_k, (n_k,), of layers that are normalized, views into theta.")
 
     def __repr__(self):
         return f"NeuralNetwork({', '.join(f'{k}={v!r}' for k, v in self.config.items())})"
 
     # ---- forward and backward
 
-    def _forward(self, x: ndarray, out: ndarray) -> tuple[list[ndarray], list[ndarray]]:
+    def _forward(self, x: ndarray, out: ndarray, layers: Layers) -> tuple[list[ndarray], list[ndarray]]:
         """a_0 ... a_(L-1) and h_0 ... h_(L-1) of a batch x (B, n_0), a_L in `out` (B, n_L); a_0 stands for nothing."""
         a, h = [x], [x]
-        for W, b, _, _ in self._layers[:-1]:
+        for W, b, between in layers[:-1]:
             a.append(h[-1].dot(W.T))  # (B, n_k)
-            h.append(self._backend.activate(a[-1], b))  # (B, n_k)
-        W, b, _, _ = self._layers[-1]
+            h.append(between.activate(a[-1], b))  # (B, n_k)
+        W, b, _ = layers[-1]
         h[-1].dot(W.T, out)
         out += b
         return a, h
@@ -230,22 +261,23 @@ class NeuralNetwork:
 
         Returns the loss. The L2 term is in neither.
         """
-        a, h = self._forward(x, out)
+        a, h = self._forward(x, out, self._layers)
         loss, delta = self._backend.loss(out, y)  # delta: the loss's gradient by a_k, (B, n_k)
-        ones(len(delta), delta.dtype).dot(delta, self._layers[-1][3])
+        ones(len(delta), delta.dtype).dot(delta, self._gradients[-1][1])
         for k in range(len(h), 0, -1):
-            W, _, dW, _ = self._layers[k - 1]
+            (W, _, _), (dW, _) = self._layers[k - 1], self._gradients[k - 1]
             h[k - 1].T.dot(delta, dW.T)
             if k > 1:
                 delta = delta.dot(W)
-                self._backend.differentiate(delta, a[k - 1], h[k - 1], self._layers[k - 2][3])
+                (_, _, between), (_, db) = self._layers[k - 2], self._gradients[k - 2]
+                between.differentiate(delta, a[k - 1], h[k - 1], db)
         return loss
 
     def backpropagate(self, images: ndarray, labels: ndarray) -> float:
         """The loss of a batch, L2 term included; leaves its gradient by theta in `gradient`."""
         images, labels = self._check(images, labels)
-        x = self._backend.gather(images, np.arange(len(images)), np.empty(images.shape, self._dtype))
-        loss = self._backward(x, self._one_hot(labels), self._outputs(len(labels)))
+        x, y = self._examples(images, np.arange(len(images)), labels, np.empty(images.shape, self._dtype), len(images))
+        loss = self._backward(x, y, self._outputs(len(labels)))
         return loss + self._backend.penalize(self._theta, self._gradient, self._decayed, self._l2)
 
     # ---- training
@@ -299,32 +331,56 @@ class NeuralNetwork:
         order = self._shuffling.permutation(n)
         rows = max(min(CHUNK * (8 if self.compiled else 1), WORK // len(self._theta)) // size, 1) * size
         chunk = np.empty((min(rows, n), self._sizes[0]), self._dtype)
-        total, correct = 0.0, 0
+        rates, total, correct = self._recipe.rates(self.epoch, -(-n // size)), 0.0, 0
         for start in range(0, n, rows):
             chosen = order[start : start + rows]
-            losses, right = self._steps(images, chosen, labels[chosen], chunk[: len(chosen)])
+            later = rates and rates[start // size :]
+            losses, right = self._steps(images, chosen, labels[chosen], chunk[: len(chosen)], later)
             if not math.isfinite(losses[-1]):
                 raise self._diverged(f"The loss became {losses[-1]} in step {start // size + len(losses)}")
             for b, loss in enumerate(losses):
                 total += loss * min(size, len(chosen) - b * size)
             correct += int(right)
+        self._after_epoch(images, order[:MEASURED])
         return total / n, correct / n
 
-    def _steps(self, images: ndarray, rows: ndarray, labels: ndarray, x: ndarray) -> tuple[list[float], int]:
-        """Train on the given rows (m,), batch by batch, with room for them in x (m, n_0). Returns each batch's loss, up
-        to one that is not finite, and how many examples were classified correctly."""
+    def _steps(
+        self, images: ndarray, rows: ndarray, labels: ndarray, x: ndarray, rates: list[float] | None
+    ) -> tuple[list[float], int]:
+        """Train on the given rows (m,), batch by batch, with room for them in x (m, n_0), and with a learning rate for
+        each batch, if there are some. Returns each batch's loss, up to one that is not finite, and how many examples
+        were classified correctly."""
         size, losses = self.config["batch_size"], []
         if self.compiled:
             parameters = self._theta, self._gradient, self._decayed, self._l2
-            return self._backend.steps(*parameters, self._sizes, size, images, rows, x, labels)
-        x, y, outputs = self._backend.gather(images, rows, x), self._one_hot(labels), self._outputs(len(rows))
-        for start in range(0, len(rows), size):
+            return self._backend.steps(*parameters, self._sizes, size, rates, images, rows, x, labels)
+        (x, y), outputs = self._examples(images, rows, labels, x, size), self._outputs(len(rows))
+        for step, start in enumerate(range(0, len(rows), size)):
             batch = slice(start, start + size)
+            if rates:
+                self.optimizer.learning_rate = rates[step]
             loss = self._backward(x[batch], y[batch], outputs[batch])
             losses.append(self._backend.step(self._theta, self._gradient, loss, self._decayed, self._l2))
             if not math.isfinite(losses[-1]):
                 break
+            self._recipe.after_step(self._theta)
         return losses, np.count_nonzero(outputs.argmax(axis=1) == labels)
+
+    def _examples(
+        self, images: ndarray, rows: ndarray, labels: ndarray, x: ndarray, size: int
+    ) -> tuple[ndarray, ndarray]:
+        """The given rows (m,) and what is to be learnt of them, as training has them: x (m, n_0), y (m, n_L)."""
+        images, rows = self._recipe.examples.augment(images, rows, size)
+        x, y = self._backend.gather(images, rows, x), self._recipe.truth(self._one_hot(labels))
+        self._recipe.examples.blur(x, y, size)
+        return x, y
+
+    def _after_epoch(self, images: ndarray, rows: ndarray) -> None:
+        """Bring the average of weights up to date, if there is one, and what it needs to know of some images."""
+        self._recipe.after_epoch(self._theta, self.epoch + 1)
+        if self._recipe.measures:
+            x = self._backend.gather(images, rows, np.empty((len(rows), self._sizes[0]), self._dtype))
+            self._forward(x, self._outputs(len(x)), self._answering(measure=True))
 
     def _diverged(self, what: str) -> Diverged:
         rate = self.config["learning_rate"]
@@ -371,26 +427,48 @@ class NeuralNetwork:
     def _infer(self, images: ndarray) -> ndarray:
         """a_L of images, (n, classes), so many at a time that they stay in the cache."""
         outputs, chunk = self._outputs(len(images)), np.empty((min(CHUNK, len(images)), self._sizes[0]), self._dtype)
+        layers = self._answering()
         for start in range(0, len(images), CHUNK):
             x, out = images[start : start + CHUNK], outputs[start : start + CHUNK]
             self._check_finite(x)  # here, where it brings x into the cache
             if x.dtype != self._dtype:
                 x = self._backend.gather(x, np.arange(len(x)), chunk[: len(x)])
-            self._forward(x, out)
+            self._forward(x, out, layers)
         return outputs
 
-    def predict_proba(self, images: ndarray) -> ndarray:
-        """ŷ, the probability of each class for each image, (n, classes)."""
-        return softmax(self._infer(self._check_images(images)))
+    def _answering(self, measure: bool = False) -> Layers:
+        """The layers in inference; see `Recipe.in_use`."""
+        if self._recipe.averaged is None and not self._recipe.normalization:
+            return [(W, b, self._backend) for W, b, _ in self._layers]
+        return self._recipe.in_use(self._views(self._answer), self._backend, measure)
 
-    def predict(self, images: ndarray) -> ndarray:
-        """The most probable class of each image, (n,)."""
+    @property
+    def _answer(self) -> ndarray:
+        """The parameters that answer: their average, where there is one, or theta."""
+        return self._theta if self._recipe.averaged is None else self._recipe.averaged
+
+    def predict_proba(self, images: ndarray, mirrored: bool = False) -> ndarray:
+        """ŷ, the probability of each class for each image, (n, classes).
+
+        `mirrored`: the mean of an image's and of its mirror image's, for square images.
+        """
+        images = self._check_images(images)
+        y_hat = softmax(self._infer(images))
+        if mirrored:
+            y_hat += softmax(self._infer(mirror_images(images)))
+            y_hat /= 2
+        return y_hat
+
+    def predict(self, images: ndarray, mirrored: bool = False) -> ndarray:
+        """The most probable class of each image, (n,); `mirrored` as in `predict_proba`."""
+        if mirrored:
+            return self.predict_proba(images, mirrored).argmax(axis=1)
         return self._infer(self._check_images(images)).argmax(axis=1)
 
     def evaluate(self, images: ndarray, labels: ndarray) -> dict[str, float]:
         """Mean loss, L2 term included, and accuracy as a fraction, in plain numbers."""
         images, labels = self._check(images, labels)
-        outputs, weights = self._infer(images), self._theta[self._decayed]
+        outputs, weights = self._infer(images), self._answer[self._decayed]
         loss, _ = self._loss.function(outputs, self._one_hot(labels))
         correct = np.count_nonzero(outputs.argmax(axis=1) == labels)
         penalty = 0.5 * self._l2 * float(np.dot(weights, weights)) if self._l2 else 0.0
@@ -406,6 +484,7 @@ class NeuralNetwork:
             "shuffling": self._shuffling.bit_generator.state,
             "theta": self._theta,
             "optimizer": self.optimizer.state(),
+            "recipe": self._recipe.state(),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -417,17 +496,20 @@ class NeuralNetwork:
             raise ValueError(f"{state['theta'].shape} parameters for a network of {self._theta.shape}")
         self._theta[...] = state["theta"]
         self.optimizer.restore(state["optimizer"])
+        self._recipe.restore(state.get("recipe", {}))  # which files lack that were written before there were any
 
     def save(self, path: str | os.PathLike) -> None:
         """Write weights, configuration, optimizer and the state of shuffling to an .npz file, whole or not at all."""
         path, state = Path(path), self.__getstate__()
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path}: there is no folder {path.parent} to save into.")
-        optimizer, theta = state.pop("optimizer"), state.pop("theta")
-        arrays = {f"optimizer.{k}": v for k, v in optimizer.items() if isinstance(v, ndarray)}
-        state["optimizer"] = {k: _plain(v) for k, v in optimizer.items() if not isinstance(v, ndarray)}
+        arrays = {"theta": state.pop("theta")}
+        for part in PARTS:
+            found = state.pop(part)
+            arrays |= {f"{part}.{k}": v for k, v in found.items() if isinstance(v, ndarray)}
+            state[part] = {k: _plain(v) for k, v in found.items() if not isinstance(v, ndarray)}
         with whole_file(path) as file:
-            np.savez(file, state=json.dumps(state), theta=theta, **arrays)
+            np.savez(file, state=json.dumps(state), **arrays)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "NeuralNetwork":
@@ -444,7 +526,9 @@ class NeuralNetwork:
                 arrays = dict(file)
             state = json.loads(arrays.pop("state").item())
             state["theta"] = arrays.pop("theta")
-            state["optimizer"] |= {name.removeprefix("optimizer."): vector for name, vector in arrays.items()}
+            for name, array in arrays.items():
+                part, _, key = name.partition(".")
+                state[part][key] = array
             net.__setstate__(state)
         except FileNotFoundError:
             raise

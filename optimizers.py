@@ -9,7 +9,7 @@ To add one, write such a class and one line in OPTIMIZERS. Vectors that it remem
 `vectors`; whoever trains calls `prepare` once, and they are there, filled with zeros.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from numbers import Real
 from typing import Any, ClassVar
@@ -17,9 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-FRACTION = (lambda x: 0 <= x < 1, "a number from 0 to below 1")
-POSITIVE = (lambda x: 0 < x < np.inf, "a positive number")
-NOT_NEGATIVE = (lambda x: 0 <= x < np.inf, "a number from 0 on")
+Bounds = tuple[Callable[[float], bool], str]  # whether a value keeps them, and what they are in words
+
+FRACTION: Bounds = (lambda x: 0 <= x < 1, "a number from 0 to below 1")
+POSITIVE: Bounds = (lambda x: 0 < x < np.inf, "a positive number")
+NOT_NEGATIVE: Bounds = (lambda x: 0 <= x < np.inf, "a number from 0 on")
 BOUNDS = {
     "learning_rate": POSITIVE,
     "momentum": FRACTION,
@@ -31,11 +33,11 @@ BOUNDS = {
 }
 
 
-def check_setting(name: str, value: float, whose: str) -> None:
+def check_setting(name: str, value: float, whose: str, bounds: Mapping[str, Bounds] = BOUNDS) -> None:
     """Raise ValueError, in a sentence, if the hyper-parameter of this name has bounds that the value does not keep."""
-    if name not in BOUNDS:
+    if name not in bounds:
         return
-    holds, expected = BOUNDS[name]
+    holds, expected = bounds[name]
     if isinstance(value, bool) or not isinstance(value, Real) or not holds(value):
         raise ValueError(f"{name}={value!r}: {whose} expects {expected}.")
 

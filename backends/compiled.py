@@ -115,18 +115,24 @@ class Compiled(Plain):
         u, v, settings = self._state(self.optimizer, gradient)
         return loss + 0.5 * kernels.update(self._rule, theta, gradient, u, v, weights.stop, float(l2), settings)
 
-    def steps(self, theta, gradient, weights, l2, sizes, size, images, rows, x, labels):
+    def steps(self, theta, gradient, weights, l2, sizes, size, rates, images, rows, x, labels):
         losses, before = np.empty(-(-len(rows) // size)), self.optimizer.t
-        u, v, now = self._state(self.optimizer, gradient)
-        counts = self.optimizer.t > before  # then settings are other ones in each step
-        later = [self._state(self.optimizer, gradient)[2] for _ in losses[1:]] if counts else [now] * (len(losses) - 1)
+        settings = []
+        for step in range(len(losses)):
+            if rates:
+                self.optimizer.learning_rate = rates[step]
+            elif step and self.optimizer.t == before:  # nothing differs from step to step
+                settings *= len(losses)
+                break
+            u, v, now = self._state(self.optimizer, gradient)
+            settings.append(now)
         if images.dtype != np.uint8 or not images.flags.c_contiguous:
             images, x = NO_BYTES, super().gather(images, rows, x)
         done, correct = kernels.steps(
             tuple(blas.find()), self._kind, self._rule, np.array(sizes), size, _read_only(images), rows, x,
-            labels.astype(np.int64), (theta, gradient, u, v), weights.stop, float(l2), np.array([now, *later]), losses,
+            labels.astype(np.int64), (theta, gradient, u, v), weights.stop, float(l2), np.array(settings), losses,
         )  # fmt: skip
-        if counts:  # no steps but those that were done
+        if self.optimizer.t > before:  # by steps that were done, and no others
             self.optimizer.t = before + done
         return losses[:done].tolist(), correct
 

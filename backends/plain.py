@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from activations import Activation
 from backends.folded import FOLDED
+from ingredients.hidden import Hidden
 from losses import Loss, ones
 from optimizers import Optimizer
 
@@ -18,6 +19,7 @@ class Plain:
     """The passes of a step over layers and parameters, for one activation, loss and optimizer."""
 
     name: ClassVar[str] = "numpy"
+    hidden: ClassVar[type[Hidden]] = Hidden  # stands for the backend in layers that do more than activate
     whole: bool = False  # whether it has `steps`, which does whole steps: see `compiled.py`
 
     def __init__(self, activation: Activation, loss: Loss, optimizer: Optimizer):

@@ -1152,7 +1152,7 @@ print(*(name for name in set(sys.modules) - before if getattr(sys.modules[name],
     own = {name for name in brought if not name.startswith("numpy")}
     assert own > {"nn_core", "activations", "losses", "optimizers", "backends", "backends.plain"}
     top = {name.partition(".")[0] for name in own}
-    assert top == {"nn_core", "activations", "losses", "optimizers", "backends", "common"}
+    assert top == {"nn_core", "activations", "losses", "optimizers", "ingredients", "backends", "common"}
     for name in own:
         path = ROOT / name.replace(".", "/")
         tree = ast.parse(

@@ -1,0 +1,1 @@
+"""What goes beyond the exercise: a file for each ingredient, none of which a reader of the network needs."""

@@ -1,0 +1,32 @@
+"""Dropout (Srivastava et al., 2014): in training, each neuron is left out of a batch's example at random.
+
+In the inverted form: what is left is scaled up, so that nothing needs to be scaled in use.
+"""
+
+import numpy as np
+from numpy import ndarray
+
+LEVELS = 2**16  # two random bytes decide about a neuron: its probability is rounded to one in so many
+
+
+def mask(rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: np.dtype) -> ndarray:
+    """0 with probability `rate`, otherwise 1 / (1 - rate), for each entry of such an array."""
+    return keep(bits(rng, shape), rate) * scale(rate, dtype)
+
+
+def bits(rng: np.random.Generator, shape: tuple[int, ...]) -> ndarray:
+    """Two random bytes for each entry, as uint16: cheaper by far than a random number each."""
+    return np.frombuffer(rng.bytes(2 * int(np.prod(shape))), np.uint16).reshape(shape)
+
+
+def keep(bits: ndarray, rate: float) -> ndarray:
+    return bits >= threshold(rate)
+
+
+def threshold(rate: float) -> int:
+    """What bits must reach for their neuron to stay."""
+    return round(rate * LEVELS)
+
+
+def scale(rate: float, dtype: np.dtype) -> np.floating:
+    return dtype.type(LEVELS / (LEVELS - threshold(rate)))
