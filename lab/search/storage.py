@@ -8,17 +8,19 @@ from __future__ import annotations
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
+from alembic.util import CommandError
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import NullPool
+from sqlalchemy.exc import SQLAlchemyError
 
 from common.files import write_json
 from lab.search.reading import SweepError
@@ -78,14 +80,19 @@ class Optuna(Storage):
         """Where they are."""
 
     @abstractmethod
-    def _naming(self) -> Any:
+    def _naming(self) -> AbstractContextManager[None]:
         """A context whose errors name what cannot be used, and what to do."""
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[None]:
+        """The same where something is read, which may hold what it should not."""
 
     def open(self, study: str, goal: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         with self._naming():
             with suppress(optuna.exceptions.DuplicatedStudyError):
                 self._storage().create_new_study([DIRECTIONS[goal]], study)
-            kept = self._storage().get_study_user_attrs(self._id(study))
+            with self._reading():
+                kept = self._storage().get_study_user_attrs(self._id(study))
             for name, value in facts.items():
                 if name not in kept:
                     self._storage().set_study_user_attr(self._id(study), name, value)
@@ -94,7 +101,7 @@ class Optuna(Storage):
 
     def trials(self, study: str) -> list[Trial]:
         if study not in self._seen:
-            with self._naming():
+            with self._reading():
                 kept = self._storage().get_all_trials(self._id(study), deepcopy=False)
                 self._seen[study] = list(map(_read, kept))
         return list(self._seen[study])
@@ -157,8 +164,11 @@ class Memory(Optuna):
     def _storage(self) -> BaseStorage:
         return self._memory
 
+    def _naming(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     @contextmanager
-    def _naming(self) -> Iterator[None]:
+    def _reading(self) -> Iterator[None]:
         try:
             yield
         except KeyError as error:
@@ -190,24 +200,40 @@ class File(Optuna):
     def _storage(self) -> RDBStorage:
         if self._database is None:
             connect = partial(sqlite3.connect, self.path, timeout=PATIENCE, check_same_thread=False)
-            self._database = RDBStorage(SQLITE, engine_kwargs={"creator": connect})
+            with self._reading():
+                self._database = RDBStorage(SQLITE, engine_kwargs={"creator": connect})
         return self._database
 
     def _naming(self) -> AbstractContextManager[None]:
         return naming(self.path)
 
+    def _reading(self) -> AbstractContextManager[None]:
+        return reading(self.path)
+
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Say of a study's file what is wrong with it, and what to do."""
+    """Say of a study's file what keeps it from being used, and what to do; any other error stays what it is."""
     try:
         yield
+    except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        said = first_line(error.__cause__ or error)
+        for word, fault, cure in FAULTS:
+            if word in said:
+                raise SweepError(f"{path} {fault.format(said)}: {cure.format(said)}") from error
+        raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """The same where a study's file is read, which may hold what neither Optuna nor this module has written."""
+    try:
+        with naming(path):
+            yield
     except SweepError:
         raise
-    except Exception as error:  # what damage leads to, in three libraries, has no common base
-        said = first_line(error.__cause__ or error)
-        fault, cure = next(((fault, cure) for word, fault, cure in FAULTS if word in said), DAMAGE)
-        raise SweepError(f"{path} {fault.format(said)}: {cure}") from error
+    except NONSENSE as error:
+        raise SweepError(f"{path} is damaged: {AWAY} ({type(error).__name__}: {first_line(error)})") from error
 
 
 class Study(NamedTuple):
@@ -222,7 +248,7 @@ def studies(path: Path) -> list[Study]:
     """The studies in a sweep's file, which is only read; raises SweepError where that cannot be done."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     connect = partial(sqlite3.connect, address, uri=True, timeout=PATIENCE, check_same_thread=False)
-    with naming(path):
+    with reading(path):
         options = {"creator": connect, "poolclass": NullPool}
         storage = RDBStorage(SQLITE, engine_kwargs=options, skip_table_creation=True)
         return [
@@ -238,22 +264,29 @@ def _trials(storage: RDBStorage, study: str) -> list[FrozenTrial]:
 ROOM = "start again with the same command once there is room and right to write, nothing that ended is lost"
 FREE = "close what else has it open, then start again with the same command, nothing that ended is lost"
 OTHER = "install that version, or move it away and run the sweep again, which keeps the runs that have ended"
-FAULTS = [  # SQLite's words for what the file is not to blame for, what is said of it, and what is to be done
+AWAY = "move it away and run the sweep again, which keeps the runs that have ended"
+DAMAGED = ("malformed", "not a database", "file format", "no such", "already", "decode")
+FAULTS = [  # words of SQLite's and Optuna's, what is said of the file, and what is to be done
     ("locked", "is locked by another program ({})", FREE),
     ("no longer compatible", "was made by another version of Optuna", OTHER),
     *((word, "cannot be used ({})", ROOM) for word in ("readonly", "disk I/O", "unable to open", "is full")),
+    *((word, "is damaged", f"{AWAY} ({{}})") for word in DAMAGED),
 ]
-DAMAGE = ("is damaged", "move it away and run the sweep again, which keeps the runs that have ended")
+# What is raised where a value read from a file is not of the kind or in the form that it was written in.
+NONSENSE = (LookupError, ValueError, TypeError, ArithmeticError, AssertionError, RecursionError, CommandError)
 
 
 def _read(trial: FrozenTrial) -> Trial:
     """A trial as Optuna keeps it."""
     outcome = OUTCOMES.get(trial.state) or Outcome(trial.user_attrs.get("outcome", Outcome.LOST))
+    name, runs = trial.user_attrs["name"], trial.user_attrs["runs"]
+    if not isinstance(runs, list) or not all(isinstance(text, str) for text in (name, *runs)):
+        raise TypeError(f"trial {trial.number} has no name, or no list of runs")
     return Trial(
         params=trial.params,
-        name=trial.user_attrs["name"],
+        name=name,
         distributions=trial.distributions,
-        runs=tuple(trial.user_attrs["runs"]),
+        runs=tuple(runs),
         outcome=outcome,
         value=trial.value,
         epochs=max(trial.intermediate_values, default=0),

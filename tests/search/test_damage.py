@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from lab.search import executors, keeping, storage, sweep
 from lab.search.planning import Options
 from lab.search.reading import SweepError
 from lab.search.storage import File, studies
-from lab.search.trials import Trial
+from lab.search.trials import Ending, Outcome, Trial
 from lab.tracking import record_of
 from sweep_kit import Fake, definition, run
 
@@ -35,8 +36,9 @@ STATE = {
 
 
 @pytest.fixture
-def kept(tmp_path):
+def kept(tmp_path, database):
     """A folder with a study of one trial."""
+    shutil.copy(database, tmp_path)
     File(tmp_path).open("study", "maximize", {})
     File(tmp_path).add("study", Trial({}, "one", {}, ("one",)))
     return tmp_path
@@ -98,6 +100,11 @@ DAMAGE = {
     "a name that is no JSON": "UPDATE trial_user_attributes SET value_json = '{'",
     "without a name": "DELETE FROM trial_user_attributes",
     "runs that are a number": "UPDATE trial_user_attributes SET value_json = '3' WHERE key = 'runs'",
+    "runs that are a text": "UPDATE trial_user_attributes SET value_json = '\"one\"' WHERE key = 'runs'",
+    "a name that is a number": "UPDATE trial_user_attributes SET value_json = '3' WHERE key = 'name'",
+    "a name of lists in lists": f"UPDATE trial_user_attributes SET value_json = '{'[' * 10**5}' WHERE key = 'name'",
+    "a time that is none": "UPDATE trials SET datetime_start = 'yesterday'",
+    "bytes that are no text": "UPDATE studies SET study_name = CAST(x'ff' AS TEXT)",
     "a state that there is not": "UPDATE trials SET state = 'DONE'",
 }
 
@@ -109,6 +116,63 @@ def test_a_study_that_does_not_hold_what_it_should_is_damaged(statements, kept):
     database.close()
     with pytest.raises(SweepError, match=r"study.db is damaged: move it away and run the sweep again"):
         read_all(kept)
+
+
+FOREIGN = [  # that nothing in a file leads to
+    AttributeError("'Study' object has no attribute 'trails'"),
+    NameError("name 'studdy' is not defined"),
+    MemoryError(),
+    RuntimeError("can't start new thread"),
+    sqlite3.ProgrammingError("Cannot operate on a closed database."),
+]
+
+
+@pytest.mark.parametrize("error", FOREIGN, ids=repr)
+def test_what_no_file_leads_to_is_called_what_it_is(error, kept, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(storage.RDBStorage, "get_all_trials", fail)
+    for read in (read_all, lambda folder: studies(folder / "study.db")):
+        with pytest.raises(type(error)) as raised:
+            read(kept)
+        assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    "error", [TypeError("unexpected argument"), KeyError("nmae"), ValueError("x"), *FOREIGN], ids=repr
+)
+def test_what_goes_wrong_while_writing_is_no_damage(error, kept, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    file = File(kept)
+    assert file.trials("study")
+    monkeypatch.setattr(storage.RDBStorage, "create_new_trial", fail)
+    monkeypatch.setattr(storage.RDBStorage, "set_trial_state_values", fail)
+    for write in (
+        lambda: file.add("study", Trial({}, "two", {}, ("two",))),
+        lambda: file.tell("study", 0, Ending(Outcome.FINISHED, 0.5)),
+    ):
+        with pytest.raises(type(error)) as raised:
+            write()
+        assert raised.value is error
+
+
+def test_a_disk_that_fills_up_is_no_damage_and_loses_nothing(kept, monkeypatch):
+    connect = sqlite3.connect
+
+    def connect_full(*arguments, **options):
+        connection = connect(*arguments, **options)
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect_full)
+        with pytest.raises(SweepError, match=r"study.db cannot be used \(.*full\): start again .* once there is room"):
+            File(kept).add("study", Trial({}, "long" * 10_000, {}, ("two",)))
+    assert [trial.name for trial in read_all(kept)] == ["one"]
 
 
 def test_a_study_of_another_optuna_is_no_damage(kept):
