@@ -105,6 +105,7 @@ DAMAGE = {
     "a name of lists in lists": f"UPDATE trial_user_attributes SET value_json = '{'[' * 10**5}' WHERE key = 'name'",
     "a time that is none": "UPDATE trials SET datetime_start = 'yesterday'",
     "bytes that are no text": "UPDATE studies SET study_name = CAST(x'ff' AS TEXT)",
+    "two versions at once": "INSERT INTO alembic_version VALUES ('v3.0.0.a')",
     "a state that there is not": "UPDATE trials SET state = 'DONE'",
 }
 
