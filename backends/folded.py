@@ -6,7 +6,8 @@ factors and bias corrections become two numbers, in the rate and in ε:
     η m̂ / (√v̂ + ε) = c G / (√S + e)  with  s = √((1 - β₂) / (1 - β₂ᵗ)),  c = η (1 - β₁) / (1 - β₁ᵗ) / s,  e = ε / s
 
 where G is the sum of gradients, `g_sum`, and S that of their squares, `g2_sum`. `m` and `v` are what they are in the
-paper, worked out when they are asked for.
+paper, worked out when they are asked for. A long θ is changed a block at a time, to the same bits: what one pass has
+read is in the cache still for the next.
 """
 
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from numpy import ndarray
 import optimizers
 from optimizers import Optimizer
 
+BLOCK = 2**18  # numbers of each vector: with 3.6 million of them a fifth faster than one pass after another
 FORMERLY = {"m": "g_sum", "v": "g2_sum"}  # what files called the sums that were written before they had these names
 
 
@@ -33,8 +35,14 @@ class Adam(optimizers.Adam):
     def step(self, theta, gradient, loss):
         self.t += 1
         c, e = self.factors()
-        update = self.accumulate(gradient, e)
-        np.divide(self.g_sum, update, update)
+        for start in range(0, len(theta), BLOCK):
+            part = slice(start, start + BLOCK)
+            self.change(part, theta[part], gradient[part], c, e)
+
+    def change(self, part: slice, theta: ndarray, gradient: ndarray, c: float, e: float) -> None:
+        """A step's change of a part of θ. Both vectors are that part alone."""
+        update = self.accumulate(part, gradient, e)
+        np.divide(self.g_sum[part], update, update)
         update *= c
         theta -= update
 
@@ -43,14 +51,15 @@ class Adam(optimizers.Adam):
         s = ((1 - self.beta2) / (1 - self.beta2**self.t)) ** 0.5
         return self.learning_rate * (1 - self.beta1) / (1 - self.beta1**self.t) / s, self.epsilon / s
 
-    def accumulate(self, gradient: ndarray, e: float) -> ndarray:
-        """Bring G and S up to date. Returns √S + e, in `scratch`."""
-        s = np.multiply(gradient, gradient, self.scratch)
-        self.g2_sum *= self.beta2
-        self.g2_sum += s
-        self.g_sum *= self.beta1
-        self.g_sum += gradient
-        np.sqrt(self.g2_sum, s)
+    def accumulate(self, part: slice, gradient: ndarray, e: float) -> ndarray:
+        """Bring a part of G and S up to date. Returns √S + e, in `scratch`."""
+        g_sum, g2_sum, s = self.g_sum[part], self.g2_sum[part], self.scratch[part]
+        np.multiply(gradient, gradient, s)
+        g2_sum *= self.beta2
+        g2_sum += s
+        g_sum *= self.beta1
+        g_sum += gradient
+        np.sqrt(g2_sum, s)
         s += e
         return s
 
@@ -64,11 +73,9 @@ class NAdam(Adam, optimizers.NAdam):
 
     vectors = ("g_sum", "g2_sum", "lookahead")
 
-    def step(self, theta, gradient, loss):
-        self.t += 1
-        c, e = self.factors()
-        denominator = self.accumulate(gradient, e)
-        update = np.multiply(self.g_sum, self.share_of_sum(), self.lookahead)
+    def change(self, part, theta, gradient, c, e):
+        denominator = self.accumulate(part, gradient, e)
+        update = np.multiply(self.g_sum[part], self.share_of_sum(), self.lookahead[part])
         update += gradient
         update *= c
         update /= denominator
@@ -80,10 +87,14 @@ class NAdam(Adam, optimizers.NAdam):
 
 
 @dataclass
-class AdamW(optimizers.AdamW, Adam):
+class AdamW(Adam, optimizers.AdamW):
     """optimizers.AdamW, folded: its decay, then the step above."""
 
-    vectors = Adam.vectors
+    def change(self, part, theta, gradient, c, e):
+        end = self.decayed.indices(len(self.scratch))[1]
+        weights = theta[: max(end - part.start, 0)]
+        weights -= np.multiply(weights, self.learning_rate * self.weight_decay, self.scratch[part][: len(weights)])
+        super().change(part, theta, gradient, c, e)
 
 
 FOLDED: dict[type[Optimizer], type[Optimizer]] = {

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from backends import folded
 from backends.folded import FOLDED
 from nn_core import NeuralNetwork
 from optimizers import Adam
@@ -44,3 +45,21 @@ def test_a_network_takes_it_for_what_is_listed_and_not_for_what_derives_from_it(
     monkeypatch.setitem(NeuralNetwork.OPTIMIZERS, "other", Other)
     assert type(NeuralNetwork(optimizer="adam").optimizer) is FOLDED[Adam]
     assert type(NeuralNetwork(optimizer="other").optimizer) is Other
+
+
+@each_folded
+@pytest.mark.parametrize("decayed", [1, 16, 40, 100])
+def test_blocks_are_one_step_of_the_whole(written, decayed, monkeypatch):
+    """To the bit, wherever the weights that decay end."""
+    rng = np.random.default_rng(1)
+    start, gradients = rng.normal(size=100).astype("f4"), rng.normal(size=(20, 100)).astype("f4")
+    settings = SETTINGS | ({"weight_decay": 0.2} if "weight_decay" in written.setting_names() else {})
+    thetas = []
+    for size in (100, 16):
+        monkeypatch.setattr(folded, "BLOCK", size)
+        optimizer, theta = FOLDED[written](**settings), start.copy()
+        optimizer.prepare(theta, slice(decayed))
+        for gradient in gradients:
+            optimizer.step(theta, gradient, loss=1.0)
+        thetas.append(theta)
+    assert np.array_equal(*thetas)
