@@ -20,6 +20,8 @@ ACTIVATIONS = {
     activations.tanh: kernels.TANH,
     activations.sigmoid: kernels.SIGMOID,
     activations.relu: kernels.RELU,
+    activations.gelu: kernels.GELU,
+    activations.silu: kernels.SILU,
 }
 NO_BYTES = np.empty((0, 0), np.uint8)
 
@@ -74,7 +76,7 @@ STEPS = {
 
 
 class Compiled(Plain):
-    """As Plain, by kernels where there are some. An activation leaves h in the place of a."""
+    """As Plain, by kernels where there are some. An activation leaves h in the place of a, or g'(a)."""
 
     name = "numba"
 
@@ -88,7 +90,8 @@ class Compiled(Plain):
 
     @functools.cached_property
     def whole(self):
-        forms = self._kind is not None and self._rule is not None and self._loss.function is cross_entropy
+        usual = self._kind is not None and self._kind not in kernels.GATED
+        forms = usual and self._rule is not None and self._loss.function is cross_entropy
         return forms and not config.DISABLE_JIT and blas.find() is not None
 
     def gather(self, images, rows, x):
@@ -100,6 +103,10 @@ class Compiled(Plain):
     def activate(self, a, b):
         if self._kind is None:
             return super().activate(a, b)
+        if self._kind in kernels.GATED:
+            h = np.empty_like(a)
+            kernels.activate_gated(self._kind, a, b, h)
+            return h
         kernels.activate(self._kind, a, b)
         return a
 
@@ -107,7 +114,7 @@ class Compiled(Plain):
         if self._kind is None:
             super().differentiate(delta, a, h, db)
         else:
-            kernels.differentiate(self._kind, delta, h, db)
+            kernels.differentiate(self._kind, delta, a, db)
 
     def step(self, theta, gradient, loss, weights, l2):
         if self._rule is None:

@@ -17,6 +17,7 @@ from numba.core.caching import FunctionCache
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic, register_jitable
 
+from activations import GELU_CUBIC, GELU_SCALE
 from backends.blas import AS_IT_IS, COLUMN_MAJOR, ROW_MAJOR, TRANSPOSED
 from backends.memory import LINE
 from common.words import first_line
@@ -119,7 +120,24 @@ def _relu_slope(h):
     return F(1) if h > F(0) else F(0)
 
 
-TANH, SIGMOID, RELU = range(3)
+@inlined
+def _gelu_gate(a):
+    scale = F(2 * GELU_SCALE)
+    return scale * a * (F(1) + F(GELU_CUBIC) * a * a), scale * (F(1) + F(3 * GELU_CUBIC) * a * a)
+
+
+@inlined
+def _silu_gate(a):
+    return a, F(1)
+
+
+@inlined
+def _slope_itself(slope):
+    return slope
+
+
+TANH, SIGMOID, RELU, GELU, SILU = range(5)
+GATED = GELU, SILU  # h = a σ(p(a)), with a gate that gives p and p'; no slope follows from h, and it takes a's place
 
 
 @inlined
@@ -127,6 +145,17 @@ def _pass_values(value, a, b):
     for i in range(a.shape[0]):
         for j in range(a.shape[1]):
             a[i, j] = value(a[i, j] + b[j])
+
+
+@inlined
+def _pass_gates(gate, a, b, h):
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            x = a[i, j] + b[j]
+            p, slope = gate(x)
+            s = _sigmoid(p)
+            h[i, j] = x * s
+            a[i, j] = s + x * s * (F(1) - s) * slope
 
 
 @inlined
@@ -375,8 +404,19 @@ def activate(activation, a, b):  # (B, n), (n,)
 
 
 @compiled
-def differentiate(activation, delta, h, db):  # (B, n), (B, n), (n,)
-    _differentiate(activation, delta, h, db)
+def activate_gated(activation, a, b, h):  # (B, n), (n,), (B, n)
+    if activation == GELU:
+        _pass_gates(_gelu_gate, a, b, h)
+    else:
+        _pass_gates(_silu_gate, a, b, h)
+
+
+@compiled
+def differentiate(activation, delta, h, db):  # (B, n), (B, n), (n,); of the GATED, slopes for h
+    if activation in GATED:
+        _pass_slopes(_slope_itself, delta, h, db)
+    else:
+        _differentiate(activation, delta, h, db)
 
 
 @compiled
