@@ -8,6 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from common.names import choose
+from ingredients.augmentation import AUGMENTATIONS
 from ingredients.averaging import AVERAGINGS, Average
 from ingredients.examples import Examples, smooth
 from ingredients.normalization import NORMALIZATIONS, Batch
@@ -23,6 +24,13 @@ BOUNDS = {
 }
 MEASURED = 8192  # training images on which the statistics of averaged weights are measured
 
+NAMES = {  # parameter -> what its names stand for
+    "schedule": SCHEDULES,
+    "normalization": NORMALIZATIONS,
+    "augmentation": AUGMENTATIONS,
+    "averaging": AVERAGINGS,
+}
+
 Layers = list[tuple[ndarray, ndarray, Any]]  # W_k, b_k, and what follows their product: k = 1 ... L
 
 
@@ -32,9 +40,8 @@ class Recipe:
     def __init__(self, config: Mapping[str, Any], streams: Sequence[np.random.Generator]):
         for name in BOUNDS:
             check_setting(name, config[name], "NeuralNetwork", BOUNDS)
-        self._schedule = choose("schedule", config["schedule"], SCHEDULES)
-        self.normalization = choose("normalization", config["normalization"], NORMALIZATIONS)
-        self._averaging = choose("averaging", config["averaging"], AVERAGINGS)
+        names = (name for name in NAMES if name != "augmentation")  # of which there may be several
+        self._schedule, self.normalization, self._averaging = (choose(n, config[n], NAMES[n]) for n in names)
         self.examples = Examples(
             config["augmentation"], config["mixup"], config["input_dropout"], config["inputs"], streams[1:]
         )

@@ -73,7 +73,7 @@ def without_figures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def parameters(path: Path) -> dict[str, Parameter]:
     """The parameters of a notebook by name; raises NotebookError for a default that is no literal."""
     notebook = read(path)
-    tagged = [number for number, cell in enumerate(notebook.cells, 1) if "parameters" in cell.metadata.get("tags", ())]
+    tagged = [number for number, cell in enumerate(notebook.cells, 1) if _is_parameters(cell)]
     if len(tagged) > 1:
         cells = " and ".join(map(str, tagged))
         raise NotebookError(f"{path.name} has several cells tagged 'parameters', {cells}: only one can be set")
@@ -87,6 +87,10 @@ def parameters(path: Path) -> dict[str, Parameter]:
         name: Parameter(entry["inferred_type_name"], _literal(path, name, entry["default"]))
         for name, entry in entries.items()
     }
+
+
+def _is_parameters(cell: nbformat.NotebookNode) -> bool:
+    return "parameters" in cell.metadata.get("tags", ())
 
 
 def _literal(path: Path, name: str, default: str) -> Any:
@@ -116,7 +120,7 @@ class Notebook:
         self._files: list[Path] = []  # that decide the fingerprint
         self._marks: list[tuple[int, int]] = []  # which change with them
         self.fingerprint = self.fingerprint_now()
-        self._code = "\n".join(map(_bare, code_of(self.path)))
+        self._code = "\n".join(map(_bare, code_of(self.path, defaults=False)))
         self.names = _names() if "NeuralNetwork" in self._code else {}
 
     @property
@@ -150,7 +154,7 @@ class Notebook:
     def check_names(self, values: Mapping[str, Iterable[Any]]) -> None:
         """Refuse activations, optimizers and the like that neither the network has nor this notebook adds."""
         for parameter, known in self.names.items():
-            for name in filter(lambda value: isinstance(value, str), values.get(parameter, ())):
+            for name in _texts(values.get(parameter, ())):
                 sentence = first_unknown([name.casefold()], known, f"a known {parameter}")
                 if sentence and not self.adds(name):
                     raise NotebookError(sentence)
@@ -165,6 +169,12 @@ class Notebook:
         return run_name(self.defaults | params)
 
 
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    """Those of the values, and of lists among them, that are text."""
+    for value in values:
+        yield from filter(lambda item: isinstance(item, str), value if isinstance(value, list) else [value])
+
+
 def _kinds(annotation: str, otherwise: str) -> list[str]:
     """The types of values that fit an annotation: `int or list`, since papermill reads no `|`; any fits an unknown."""
     return [kind for word in annotation.split(" or ") for kind in TYPES.get(word, (otherwise,))]
@@ -172,13 +182,15 @@ def _kinds(annotation: str, otherwise: str) -> list[str]:
 
 def _names() -> dict[str, dict[str, str]]:
     """The names that the network knows, by the parameter that takes them; each with the first of its aliases."""
-    from nn_core import NeuralNetwork  # here, since a notebook need not use it
+    from ingredients.recipe import NAMES  # here, since a notebook need not use it
+    from nn_core import NeuralNetwork
 
     tables = {
         "activation": NeuralNetwork.ACTIVATIONS,
         "initializer": NeuralNetwork.INITIALIZERS,
         "loss": NeuralNetwork.LOSSES,
         "optimizer": NeuralNetwork.OPTIMIZERS,
+        **NAMES,
     }
     return {parameter: _aliases(table) for parameter, table in tables.items()}
 
@@ -219,9 +231,10 @@ def imported(sources: Iterable[str]) -> set[Path]:
     return found
 
 
-def code_of(notebook: Path) -> list[str]:
-    """The sources of a notebook's code cells, without those that only show something."""
-    return [cell.source for cell in without_figures(read(notebook)).cells if cell.cell_type == "code"]
+def code_of(notebook: Path, defaults: bool = True) -> list[str]:
+    """The sources of a notebook's code cells, without those that only show something, and with its parameters or not."""
+    cells = without_figures(read(notebook)).cells
+    return [cell.source for cell in cells if cell.cell_type == "code" and (defaults or not _is_parameters(cell))]
 
 
 def digest(content: object) -> str:

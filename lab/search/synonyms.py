@@ -44,6 +44,15 @@ PARAMETERS = {
     "validation_fraction": "val_fraction val_ratio val_split val_size validation_ratio validation_split",
     "momentum": "mom momentum_rate momentum_beta momentum_coefficient",
     "beta": "rho rms_beta rmsprop_beta",
+    "schedule": "scheduler lr_schedule lr_scheduler lr_decay_schedule learning_rate_schedule learning_rate_scheduler",
+    "warmup": "warmup_epochs num_warmup_epochs",
+    "dropout": "dropout_rate dropout_prob dropout_p drop_rate drop_prob dropout_probability hidden_dropout",
+    "input_dropout": "input_dropout_rate dropout_input dropout_in",
+    "label_smoothing": "smoothing label_smooth label_smoothing_factor",
+    "mixup": "mixup_alpha",
+    "normalization": "normalisation norm norm_type norm_layer normalization_layer",
+    "augmentation": "augmentations augment data_augmentation augmentation_type",
+    "averaging": "weight_averaging",
     "beta1": "b1",
     "beta2": "b2",
     "epsilon": "eps",
@@ -68,6 +77,17 @@ VALUES = {
         "leaky_relu": "lrelu",
         "silu": "swish",
     },
+    "schedule": {
+        "constant": "none fixed",
+        "step": "step_lr multistep",
+        "cosine": "cosine_annealing cos cosine_decay cosine_annealing_lr",
+        "one_cycle": "onecycle_lr",
+    },
+    "normalization": {
+        "batch": "bn batch_norm batch_normalization",
+        "layer": "ln layer_norm layer_normalization",
+    },
+    "averaging": {"exponential": "ema", "last": "swa"},
     "optimizer": {
         "sgd": "gd vanilla vanilla_sgd stochastic stochastic_gd gradient_descent stochastic_gradient_descent batch_gd",
         "mgd": "momentum momentum_gd momentum_sgd sgd_momentum sgd_with_momentum gd_momentum momentum_gradient_descent "
@@ -104,6 +124,8 @@ _VALUES = {parameter: _meanings(table) for parameter, table in VALUES.items()}
 
 def parameter(name: str, values: Any) -> str | None:
     """Our word for a parameter that somebody gives these values; None if there is none."""
+    if any(isinstance(value, bool) for value in values):
+        return None  # a switch, and we have none
     ours = _PARAMETERS.get(bare(name))
     widths = ours == "layers" and any(isinstance(value, list) for value in values)
     return "num_hidden_neurons" if widths else ours

@@ -25,7 +25,18 @@ ABBREVIATIONS = {
     "seed": "se",
 }
 HOUSEKEEPING = {"folder", "draw"}  # parameters of the notebook that are no part of a configuration
-USUAL = {"validation_fraction": 0.1}  # shows in a name only where it differs
+USUAL = {  # shows in a name only where it differs
+    "validation_fraction": 0.1,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "dropout": 0.0,
+    "input_dropout": 0.0,
+    "label_smoothing": 0.0,
+    "mixup": 0.0,
+    "normalization": "none",
+    "augmentation": "none",
+    "averaging": "none",
+}
 
 
 def runs_root() -> Path:

@@ -132,3 +132,12 @@ def test_code_that_has_not_changed_is_not_read_again(notebook, tmp_path, monkeyp
     rules.unlink()
     book.fingerprint_now()
     assert len(read) == 3
+
+
+def test_a_default_is_nothing_that_the_notebook_adds():
+    training = Notebook(TRAINING)
+    assert training.defaults["normalization"] == "none"
+    with pytest.raises(NotebookError, match="'none' is not a known schedule"):
+        training.check_names({"schedule": ["none"]})
+    with pytest.raises(NotebookError, match="'shfit' is not a known augmentation: the nearest is 'shift'"):
+        training.check_names({"augmentation": ["mirror", ["mirror", "shfit"]]})
