@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from lab.search.reading import SweepError
@@ -13,6 +13,10 @@ from lab.search.results import Result, ranked
 from lab.tracking import Record, keep_offline, reachable_mode
 
 FAILURES = ("failed", "diverged")
+FALLEN_BEHIND = (
+    "W&B has fallen behind, since its server answers no more: what is missing there is kept offline, and so is what "
+    "runs from now on; `python sweep.py upload` sends it later"
+)
 
 
 class Retention:
@@ -57,7 +61,7 @@ class Copies:
         self._project = os.environ.get("WANDB_PROJECT") or project
         mode = reachable_mode()
         self._offline = mode in ("offline", "dryrun") or not (here or mode == "disabled")
-        self._lock, self._began = threading.Lock(), time.time() - 1
+        self._lock = threading.Lock()
         # What kernels are to know of it, from now on.
         self.environment = {"WANDB_PROJECT": self._project} if self._project else {}
         if self._offline or not here:
@@ -66,15 +70,23 @@ class Copies:
     def make(self, record: Record, folder: Path) -> None:
         """Make the copy of a run that has ended, where W&B is offline.
 
-        If its server has been lost meanwhile, the run has made it itself, after a long wait: the next are spared that.
+        A run that has lost W&B's server has made it itself, after a long wait: the next are spared that.
         """
-        if not self._offline:
-            if any(path.stat().st_mtime > self._began for path in folder.glob("wandb/offline-run-*")):
-                self._offline, self.environment["WANDB_MODE"] = True, "disabled"
-                print("W&B's server does not answer any more: what runs from now on is kept offline", flush=True)
-            return
         with self._lock:
             try:
-                keep_offline(record, folder, self._project)
+                if not _made_itself(record, folder):
+                    if self._offline:
+                        keep_offline(record, folder, self._project)
+                elif not self._offline:
+                    self._offline, self.environment["WANDB_MODE"] = True, "disabled"
+                    print(FALLEN_BEHIND, flush=True)
             except Exception as error:  # the record has it all
                 print(f"W&B does not keep the run {folder.name} ({error}); record.json does", flush=True)
+
+
+def _made_itself(record: Record, folder: Path) -> bool:
+    """Whether a run has left an offline one of W&B's since it began."""
+    if not (began := record.get("started")):
+        return False
+    since = datetime.fromisoformat(began).timestamp()
+    return any(path.stat().st_mtime >= since for path in folder.glob("wandb/offline-run-*"))

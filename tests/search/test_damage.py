@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
@@ -304,22 +305,30 @@ def test_names_of_what_lies_beside_sweeps_are_refused(name, notebook):
 
 
 def test_a_server_of_w_and_b_s_that_is_lost_costs_one_run_its_wait(tmp_path, monkeypatch, capsys):
-    made = []
+    made, record = [], {"started": "2026-01-02T03:04:05+00:00"}
     monkeypatch.setattr(keeping, "reachable_mode", lambda: "online")
     monkeypatch.setattr(keeping, "keep_offline", lambda record, folder, project: made.append(folder.name))
     copies = keeping.Copies("mine")
-    for name in ("there", "lost", "next"):
+    for name in ("there", "lost", "late", "again", "next"):
         (tmp_path / name / "wandb").mkdir(parents=True)
-    (tmp_path / "there" / "wandb" / "offline-run-0").mkdir()
-    os.utime(tmp_path / "there" / "wandb" / "offline-run-0", (0, 0))  # of an earlier start
-    copies.make({}, tmp_path / "there")
+
+    def end(name, *offline):  # years in which the run has left an offline one
+        for year in offline:
+            (tmp_path / name / "wandb" / f"offline-run-{year}").mkdir()
+            moment = datetime(year, 1, 2, 3, 4, 6, tzinfo=UTC).timestamp()
+            os.utime(tmp_path / name / "wandb" / f"offline-run-{year}", (moment, moment))
+        copies.make(record, tmp_path / name)
+
+    end("there", 2025)  # of an earlier attempt
     assert copies.environment == {"WANDB_PROJECT": "mine"}
-    (tmp_path / "lost" / "wandb" / "offline-run-1").mkdir()
-    copies.make({}, tmp_path / "lost")
+    assert capsys.readouterr().out == ""
+    end("lost", 2026)
     assert copies.environment == {"WANDB_PROJECT": "mine", "WANDB_MODE": "disabled"}
-    assert "does not answer any more" in capsys.readouterr().out
-    copies.make({}, tmp_path / "next")
-    assert made == ["next"]
+    end("late", 2026)  # it had begun before that was known
+    end("again", 2025)
+    end("next")
+    assert made == ["again", "next"]
+    assert capsys.readouterr().out.splitlines() == [keeping.FALLEN_BEHIND]
 
 
 def test_kernels_hear_of_it_while_a_sweep_runs(notebook, tmp_path):

@@ -16,9 +16,10 @@ import yaml
 
 from common.files import read_json, write_json
 from lab import tracking
-from lab.search import sweep
+from lab.search import keeping, sweep
+from lab.search.command import main as command_line
 from lab.tracking import upload
-from sweep_kit import write_notebook
+from sweep_kit import TRAIN, write_notebook
 from wandb_server import KEY, WandbServer
 
 pytestmark = pytest.mark.service
@@ -243,7 +244,7 @@ def test_a_failure_is_a_sentence_and_loses_nothing(offline, server, monkeypatch,
 
 # --- a server that fails a run under way ---
 
-TRAIN = """
+DIRECT = """
 import sys
 import fashion_mnist
 from lab import tracking
@@ -270,7 +271,7 @@ def test_a_failing_server_costs_a_run_nothing_but_its_upload(failure, tmp_path, 
     if failure == "refuses the key":
         server.key = "f" * 40
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    command = [sys.executable, "-c", TRAIN, str(folder)]
+    command = [sys.executable, "-c", DIRECT, str(folder)]
     process = subprocess.Popen(command, env=variables(tmp_path, server.url), **pipes)
     watch = threading.Timer(LONG, process.kill)
     watch.start()
@@ -297,6 +298,64 @@ def test_a_failing_server_costs_a_run_nothing_but_its_upload(failure, tmp_path, 
     assert_arrived(another, [folder])
 
 
+GATED = f"""{TRAIN.partition("journal")[0]}
+from lab.tracking import client
+
+client.FINISH = 3
+with tracking.start(config, folder) as run:
+    for epoch in range(1, max_epochs + 1):
+        run.log(dict(epoch=epoch, loss=0.5, validationaccuracy=layers / 10, seconds=0.1))
+        while not os.path.exists(os.environ["GATE"]):  # the test has its way with the server first
+            time.sleep(0.02)
+"""
+
+
+def write_training(path, source):
+    """A training notebook of which this is the cell that trains."""
+    write_notebook(path)
+    content = json.loads(path.read_text())
+    content["cells"][1]["source"] = source
+    path.write_text(json.dumps(content))
+
+
+def test_a_server_that_dies_in_the_middle_of_a_sweep_costs_an_upload(tmp_path, server, monkeypatch, capsys):
+    """Each run arrives whole and once: the first two were under way, of the others W&B has heard nothing."""
+    environment = variables(tmp_path, server.url, GATE=str(tmp_path / "gate"))
+    plan, notebook, folder = tmp_path / "plan.json", tmp_path / "gated.ipynb", tmp_path / "runs" / "trial"
+    parameters = {"layers": {"values": [2, 3, 4, 5, 6]}, "seed": {"value": 0}}
+    plan.write_text(json.dumps({"name": "trial", "method": "grid", "parameters": parameters}))
+    write_training(notebook, GATED)
+    command = [sys.executable, "sweep.py", "run", str(plan), "--notebook", str(notebook)]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, env=environment, cwd=tracking.REPOSITORY, **pipes)
+    watch = threading.Timer(LONG, process.kill)
+    watch.start()
+    try:
+        while sum(bool(read_json(path).get("history")) for path in folder.glob("*/record.json")) < 2:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+        server.die()
+        (tmp_path / "gate").touch()
+        output, _ = process.communicate()
+    finally:
+        watch.cancel()
+        process.kill()
+    assert process.returncode == 0, output
+    assert "5 of 5 runs (5 finished)" in output
+    assert output.splitlines().count(keeping.FALLEN_BEHIND) == output.count("W&B") == 1
+    assert [run["state"] for run in server.runs.values()] == ["running"] * 2
+    another = WandbServer()
+    replace_environment(monkeypatch, variables(tmp_path, another.url))
+    assert command_line(["upload", "trial"]) == 0
+    another.die()
+    assert capsys.readouterr().out == "5 of 5 runs uploaded\n"
+    assert len(another.runs) == 5
+    assert server.runs.keys() < another.runs.keys()
+    runs = {run["name"]: run for run in another.runs.values()}
+    for path in folder.glob("*/record.json"):
+        assert_whole(runs[path.parent.name], json.loads(path.read_text()))
+
+
 def test_what_sends_runs_ends_with_whoever_has_started_it(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = variables(tmp_path, f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -314,6 +373,7 @@ SECRET = "mark3d-s3cret"
 ADDRESS = f"postgresql://me:{SECRET}@127.0.0.1:9/db"
 FAILING = """
 import os
+from lab import tracking
 with tracking.start(dict(layers=layers, seed=seed), folder) as run:
     run.log(dict(epoch=1, loss=0.5, validationaccuracy=0.5, seconds=0.1))
     if layers == 3:
@@ -340,10 +400,7 @@ def test_nothing_secret_is_written_said_sent_or_in_the_list_of_processes(mode, t
     plan, notebook = tmp_path / "plan.json", tmp_path / "failing.ipynb"
     parameters = {"layers": {"values": [2, 3]}, "seed": {"value": 0}}
     plan.write_text(json.dumps({"name": "trial", "method": "grid", "parameters": parameters}))
-    write_notebook(notebook)
-    content = json.loads(notebook.read_text())
-    content["cells"][1]["source"] = "from lab import tracking\n" + FAILING
-    notebook.write_text(json.dumps(content))
+    write_training(notebook, FAILING)
     command = [sys.executable, "sweep.py", "run", str(plan), "--workers", "1", "--notebook", str(notebook)]
     with (tmp_path / "said").open("wb") as said:
         streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
