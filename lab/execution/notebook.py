@@ -232,7 +232,7 @@ def imported(sources: Iterable[str]) -> set[Path]:
 
 
 def code_of(notebook: Path, defaults: bool = True) -> list[str]:
-    """The sources of a notebook's code cells, without those that only show something, and with its parameters or not."""
+    """The sources of a notebook's code cells, without those that only show something; with its parameters, or not."""
     cells = without_figures(read(notebook)).cells
     return [cell.source for cell in cells if cell.cell_type == "code" and (defaults or not _is_parameters(cell))]
 
