@@ -11,9 +11,12 @@ import numpy as np
 from numba import config
 
 import activations
+import ingredients.hidden
 import optimizers
 from backends import blas, folded, kernels
 from backends.plain import Plain
+from ingredients import dropout
+from ingredients.normalization import EPSILON, Batch
 from losses import cross_entropy
 
 ACTIVATIONS = {
@@ -75,10 +78,43 @@ STEPS = {
 }
 
 
+class Hidden(ingredients.hidden.Hidden):
+    """As the plain one, batch normalization and dropout by kernels."""
+
+    def activate(self, a, b):
+        self._batch = type(self.normalization) is Batch
+        if self._batch:
+            self._z_hat, (mean, variance, self._inverse) = np.empty_like(a), np.empty((3, *b.shape), b.dtype)
+            kernels.normalize(a, self.normalization.gain, EPSILON, mean, variance, self._inverse, self._z_hat)
+            self.normalization.run(mean, variance, len(a))
+        elif self.normalization:
+            self.normalization.forward(a)
+        h = self._h = self.backend.activate(a, b)
+        if self.rate:
+            self._bits, h = dropout.bits(self.rng, h.shape), h.copy()
+            self._drop(h)
+        return h
+
+    def differentiate(self, delta, a, h, db):
+        if self.rate:
+            self._drop(delta)
+        self.backend.differentiate(delta, a, self._h, db)
+        if self._batch:
+            n = self.normalization
+            kernels.normalize_back(delta, self._z_hat, n.gain, self._inverse, db, n.dgain)
+        elif self.normalization:
+            self.normalization.backward(delta)
+
+    def _drop(self, values):
+        scale = dropout.scale(self.rate, values.dtype)
+        kernels.drop(values, self._bits, dropout.threshold(self.rate), float(scale))
+
+
 class Compiled(Plain):
     """As Plain, by kernels where there are some. An activation leaves h in the place of a, or g'(a)."""
 
     name = "numba"
+    hidden = Hidden
 
     def __init__(self, activation, loss, optimizer):
         super().__init__(activation, loss, optimizer)

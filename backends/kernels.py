@@ -188,6 +188,54 @@ def _differentiate(activation, delta, h, db):
         _pass_slopes(_relu_slope, delta, h, db)
 
 
+# ---- normalization of a layer over its batch, and dropout
+
+
+@compiled
+def normalize(z, gain, epsilon, mean, variance, inverse, z_hat):  # (B, n), four of (n,) but for epsilon, (B, n)
+    """z ← γ ∘ ẑ; fills mean and variance of each column, 1 / √(σ² + ε), and ẑ."""
+    share = F(1) / F(len(z))
+    mean[:], variance[:] = F(0), F(0)
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            mean[j] += z[i, j]
+    mean *= share
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            variance[j] += (z[i, j] - mean[j]) * (z[i, j] - mean[j])
+    variance *= share
+    for j in range(z.shape[1]):
+        inverse[j] = F(1) / math.sqrt(variance[j] + F(epsilon))
+    for i in range(z.shape[0]):
+        for j in range(z.shape[1]):
+            z_hat[i, j] = (z[i, j] - mean[j]) * inverse[j]
+            z[i, j] = gain[j] * z_hat[i, j]
+
+
+@compiled
+def normalize_back(delta, z_hat, gain, inverse, db, dgain):  # two of (B, n), four of (n,)
+    """δ, the loss's gradient by γ ∘ ẑ + b, becomes that by z, given db, that by b; fills that by γ."""
+    share = F(1) / F(len(delta))
+    dgain[:] = F(0)
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            dgain[j] += delta[i, j] * z_hat[i, j]
+    for i in range(delta.shape[0]):
+        for j in range(delta.shape[1]):
+            rest = delta[i, j] - share * (db[j] + z_hat[i, j] * dgain[j])
+            delta[i, j] = gain[j] * inverse[j] * rest
+
+
+@compiled
+def drop(values, bits, threshold, scale):  # two of (B, n), and two numbers
+    """values ← scale values where the bits reach the threshold, 0 elsewhere."""
+    least, factor = np.uint16(threshold), F(scale)
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            value = factor * values[i, j]
+            values[i, j] = value if bits[i, j] >= least else F(0)
+
+
 # ---- images and loss
 
 
@@ -426,7 +474,7 @@ def cross_entropy(a, y, delta):  # all (B, classes)
 
 @compiled
 def update(rule, theta, gradient, u, v, weights, decay, settings):  # four of (n,), and how many weights come first
-    return _update(rule, theta, gradient, u, v, weights, decay, True, settings)  # decay Σ W²
+    return _update(rule, theta, gradient, u, v, weights, decay, decay != 0.0, settings)  # decay Σ W²
 
 
 # ---- whole steps

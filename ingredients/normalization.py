@@ -32,7 +32,7 @@ class Normalization:
         mean = z.mean(axis=self.axis, keepdims=True)
         z -= mean
         variance = np.square(z).mean(axis=self.axis, keepdims=True)
-        self.run(mean, variance, len(z))
+        self.run(mean[0], variance[0], len(z))
         self._inverse = 1 / np.sqrt(variance + z.dtype.type(EPSILON))
         self._z_hat = z * self._inverse
         np.multiply(self._z_hat, self.gain, z)
@@ -65,8 +65,8 @@ class Batch(Normalization):
 
     def run(self, mean, variance, count):
         if count > 1:  # one example has no variance; as in PyTorch, that which runs is the unbiased one
-            self.running[0] += self.momentum * (mean[0] - self.running[0])
-            self.running[1] += self.momentum * (variance[0] * (count / (count - 1)) - self.running[1])
+            self.running[0] += self.momentum * (mean - self.running[0])
+            self.running[1] += self.momentum * (variance * (count / (count - 1)) - self.running[1])
 
     def in_use(self, W, b):
         mean, variance = self.running

@@ -23,6 +23,7 @@ from activations import ACTIVATIONS
 from backends import threads
 from backends.folded import FOLDED
 from backends.plain import Plain
+from ingredients.normalization import Batch, Layer
 from losses import LOSSES
 from nn_core import Diverged, NeuralNetwork
 from optimizers import OPTIMIZERS, Optimizer
@@ -163,6 +164,40 @@ def test_a_thousand_steps_beside_the_plain_form(name, l2):
         return  # which float32 may part from the exact: a rule that takes signs does, where they are those of rounding
     assert np.linalg.norm(made["compiled"][1] - exact) < 3e-6 * np.linalg.norm(exact)  # 2⁻²⁴ √1000 are by chance alone
     assert np.linalg.norm(made["compiled"][1] - made["plain"][1]) < 3e-6 * np.linalg.norm(exact)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "tanh", "elu"])
+@pytest.mark.parametrize("normalization", [None, Batch, Layer], ids=["none", "batch", "layer"])
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+def test_a_hidden_layer_with_ingredients(activation, normalization, rate):
+    """Both passes, γ's gradient and running statistics: in float32, and plain in float64, with the same masks."""
+
+    @bounded
+    @given(st.just(1) | st.integers(8, 40), st.integers(2, 40), st.integers(0, 9))
+    def check(n, width, seed):
+        rng, found = np.random.default_rng(seed), []
+        z, delta = rng.normal(3, 2, (n, width)), rng.normal(size=(n, width))
+        b, gain = rng.normal(size=width), rng.normal(1, 0.2, width)
+        for backend, dtype in zip(both(activation), (np.float32, np.float64), strict=True):
+            dgain, running, db = np.zeros(width, dtype), np.ones((2, width), dtype), np.empty(width, dtype)
+            norm = normalization and normalization(gain.astype(dtype), dgain, running)
+            hidden = backend.hidden(backend, norm, rate, np.random.default_rng(seed))
+            a, change = z.astype(dtype), delta.astype(dtype)
+            h = hidden.activate(a, b.astype(dtype))
+            hidden.differentiate(change, a, h, db)
+            found.append((h, change, db / n, dgain / n, running))
+        for kernel, plain in zip(*found, strict=True):
+            np.testing.assert_allclose(kernel, plain, rtol=1e-4, atol=1e-4)
+
+    check()
+
+
+def test_a_step_with_ingredients_leads_where_the_plain_one_does():
+    config = dict(normalization="batch", dropout=0.4, activation="gelu", optimizer="adamw", label_smoothing=0.1)
+    (records, net), (expected, plain) = (train(whole=False, backend=name, **config) for name in ("numba", "numpy"))
+    for record, wanted in zip(records, expected, strict=True):
+        assert record == pytest.approx(wanted, rel=1e-3, abs=1 / 70)
+    assert np.linalg.norm(net.theta - plain.theta) < 1e-3 * np.linalg.norm(plain.theta)
 
 
 # ---- choosing
