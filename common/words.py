@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)  # in the name of a variable
+SECRET = re.compile(r"key|token|secret|passw|credential|auth(?!or(?!i[sz]))", re.IGNORECASE)  # in a variable's name
 USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
 PASSWORD = re.compile(r"://[^\s/:@]*:(\S+)@")
 ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)\w*[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
@@ -40,11 +40,16 @@ def masked(text: str) -> str:
 def without_secrets(text: str) -> str:
     """A text, or that of a JSON file, in which *** stands for what the environment holds under names of secrets, and
     for the passwords of its addresses."""
-    values = [value for name, value in os.environ.items() if SECRET.search(name)]
-    values += [password for value in os.environ.values() for password in PASSWORD.findall(value)]
-    for value in sorted({value for value in values if len(value) >= SHORTEST}, key=len, reverse=True):
+    for value in sorted({value for _, value in secrets()}, key=len, reverse=True):
         text = text.replace(value, "***").replace(json.dumps(value)[1:-1], "***")
     return text
+
+
+def secrets() -> list[tuple[str, str]]:
+    """What the environment holds that is secret, each after the name of its variable."""
+    held = [(name, text) for name, text in os.environ.items() if SECRET.search(name)]
+    held += [(name, password) for name, text in os.environ.items() for password in PASSWORD.findall(text)]
+    return [(name, secret) for name, secret in held if len(secret) >= SHORTEST]
 
 
 def root_cause(error: BaseException) -> str:

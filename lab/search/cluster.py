@@ -20,6 +20,7 @@ from typing import Any
 from distributed import Client, Future, KilledWorker
 
 from common.files import write_whole
+from common.words import masked
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search import remote
@@ -206,7 +207,7 @@ class Cluster(Executor):
         return True
 
     def _refuse(self, address: str, why: str) -> bool:
-        print(brief(f"the worker {address} is refused: {why}"), flush=True)
+        print(brief(masked(f"the worker {address} is refused: {why}")), flush=True)
         return False
 
 

@@ -13,12 +13,18 @@ from typing import Any
 
 import yaml
 
+from common.words import PASSWORD, secrets, without_secrets
+
 MOST_BYTES = 100_000  # of a file: real ones have a few thousand
 MOST_CHARACTERS = 1_000_000  # of its content, once what aliases stand for is written out
 DEEPEST = 30
 LONGEST_SENTENCE = 480
 JSON_MARK = re.compile(r'[{}]|("(?:[^"\\]|\\.)*")\s*(:)?')  # where an object of JSON begins, ends, or has a key
 MERGE = "tag:yaml.org,2002:merge"  # of YAML's key <<
+SECRET_WORDS = r"(?:api[-_]?key|passw(?:or)?d|secret|credentials?|(?:access|auth)[-_]?token)"
+SECRET_NAME = re.compile(rf"(?:.*[-_.])?{SECRET_WORDS}", re.IGNORECASE)
+SECRET_GIVEN = re.compile(rf"{SECRET_WORDS}[=:](?!\$)\S", re.IGNORECASE)  # and not as a ${{macro}} of W&B's
+UNSAFE = "which would stand in every record of its runs: let the notebook read it from the environment"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where libyaml is there
 NO_JSON = {datetime.date: "a date", bytes: "!!binary", set: "a set", tuple: "ordered pairs"}  # of what YAML has besides
 
@@ -185,3 +191,32 @@ def _require_number(value: float, where: str) -> None:
         raise SweepError(f"{where} has about {int(value.bit_length() * 0.30103)} digits: a number has at most 308")
     if isinstance(value, float) and not math.isfinite(value):
         raise SweepError(f"{where} is {value}, which no record of a run can hold: leave it out")
+
+
+def refuse_secrets(content: Any) -> None:
+    """Refuse plain content with what the environment holds as a secret, or what looks like one; it is not repeated."""
+    known = secrets()
+    for where, text, is_name in _texts(content, ""):
+        if holder := next((name for name, secret in known if secret in text), None):
+            raise SweepError(
+                f"{without_secrets(where)} holds the secret that the environment has as {holder}, {UNSAFE}"
+            )
+        if is_name and SECRET_NAME.fullmatch(text):
+            raise SweepError(f"{where} is called a secret, {UNSAFE}")
+        if PASSWORD.search(text) or SECRET_GIVEN.search(text):
+            raise SweepError(f"{where} holds a password or a key, {UNSAFE}")
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str, bool]]:
+    """All texts in plain content: where each stands, the text, and whether it is a name."""
+    match value:
+        case str():
+            yield where, value, False
+        case list():
+            for k, inner in enumerate(value):
+                yield from _texts(inner, f"{where}[{k}]")
+        case dict():
+            for key, inner in value.items():
+                place = f"{where}.{key}" if where else key
+                yield place, key, True
+                yield from _texts(inner, place)

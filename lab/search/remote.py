@@ -18,6 +18,7 @@ from typing import Any
 from distributed import Worker, get_worker
 
 from common.files import scratch, scratch_until_exit, write_whole
+from common.words import masked, without_secrets
 from lab.execution.executing import ExecutionError, Kernels
 from lab.execution.notebook import Config, Notebook, NotebookError
 from lab.search.executors import heard
@@ -51,7 +52,7 @@ def describe(name: str, source: str) -> dict[str, str]:
     try:
         notebook = Notebook(_written(name, source), RULES)
     except NotebookError as error:
-        return facts | {"code": "another", "lacking": str(error)}
+        return facts | {"code": "another", "lacking": masked(str(error))}
     return facts | {"code": notebook.fingerprint, "lacking": _lacking(notebook), "machine": platform.node()}
 
 
@@ -64,7 +65,7 @@ def _lacking(notebook: Notebook) -> str:
     try:
         _ = fashion_mnist.load().train
     except (fashion_mnist.DataError, OSError) as error:
-        return str(error)
+        return masked(str(error))
     return ""
 
 
@@ -93,12 +94,16 @@ def work(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _packed(folder: Path, notebook: str, error: str, died: bool) -> dict[str, Any]:
-    """What a run leaves; of what is too large, only the record."""
+    """What a run leaves, without secrets of this machine, which the driver does not know; if too large, the record."""
     paths = [path for name in names(notebook) if (path := folder / name).is_file()]
     if (size := sum(path.stat().st_size for path in paths)) > MOST_BYTES:
         paths = [path for path in paths if path.name == "record.json" and path.stat().st_size <= MOST_BYTES]
         error = error or f"the run left {size / 2**20:.0f} MB, and a worker sends {MOST_BYTES / 2**20:.0f} at most"
-    return {"files": {path.name: path.read_bytes() for path in paths}, "error": error, "died": died}
+    files = {path.name: path.read_bytes() for path in paths}
+    if notebook in files:  # what it has printed, or a traceback
+        text = files[notebook].decode(errors="surrogateescape")
+        files[notebook] = without_secrets(text).encode(errors="surrogateescape")
+    return {"files": files, "error": masked(error), "died": died}
 
 
 def names(notebook: str) -> list[str]:

@@ -10,7 +10,7 @@ from common.names import first_unknown
 from lab.execution.notebook import Config
 from lab.search.confirmation import Confirmation, confirmation
 from lab.search.distributions import number, read_space
-from lab.search.reading import SweepError, load, require_plain, shown
+from lab.search.reading import SweepError, load, refuse_secrets, require_plain, shown
 from lab.search.space import Space, configuration, size
 from lab.search.stopping import GOALS, Hyperband, hyperband
 
@@ -88,6 +88,7 @@ def read(source: str | Path | dict) -> Sweep:
     """Read a sweep from a YAML or JSON file, or from a dictionary; raise SweepError for what it cannot mean here."""
     raw = source if isinstance(source, dict) else load(Path(source))
     require_plain(raw)
+    refuse_secrets(raw)
     require(raw, KEYS, "a key of a sweep")
     said: list[str] = []
     _require_texts(raw)

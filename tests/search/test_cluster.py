@@ -11,6 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from distributed import Client
 
 from dask_kit import Room
 from lab.execution.executing import ExecutionError
@@ -82,7 +83,11 @@ def test_runs_come_home_from_workers(notebook, room, capfd):
 
 
 def come_home():
-    return len(list(Path(os.environ["FASHION_RUNS"]).glob("trial/*/record.json")))
+    return len(records_at_home())
+
+
+def records_at_home():
+    return [json.loads(path.read_text()) for path in Path(os.environ["FASHION_RUNS"]).glob("trial/*/record.json")]
 
 
 def test_whatever_is_killed_each_configuration_is_on_record_once(notebook, room):
@@ -173,6 +178,47 @@ def test_no_scheduler_is_a_sentence(place, notebook, monkeypatch):
         run(definition(), 3, notebook=notebook, cluster=place)
     assert place in str(refusal.value)
     assert "start one with `dask scheduler`" in str(refusal.value)
+
+
+# --- secrets ---
+
+TELLING = """
+import os, time
+from lab import tracking
+
+if layers == 4:
+    raise RuntimeError("no answer to " + os.environ["SERVICE_TOKEN"])
+with tracking.start(dict(layers=layers, seed=seed), folder) as run:
+    print("asked with", os.environ["SERVICE_TOKEN"])
+    run.log(dict(epoch=1, loss=0.5, validationaccuracy=0.5, seconds=0.1))
+    if layers == 3:
+        raise RuntimeError("no answer from " + os.environ["DATABASE"])
+    while not os.path.exists(os.environ["GATE"]):
+        time.sleep(0.02)
+"""
+DRIVERS, WORKERS = "mark3d-of-the-driver", "mark3d-of-the-worker"
+
+
+def test_no_secret_of_driver_or_worker_reaches_a_file_a_log_or_the_scheduler(notebook, room, tmp_path, monkeypatch):
+    """While one run waits and two have failed, all that the scheduler and the worker know is written down as well."""
+    source = nbformat.read(notebook, as_version=4)
+    source.cells[1].source = TELLING
+    nbformat.write(source, notebook)
+    address = f"postgresql://me:{WORKERS}@127.0.0.1:9/db"
+    room.worker(SERVICE_TOKEN=WORKERS, DATABASE=address, GATE=str(tmp_path / "gate"))
+    for name in ("WANDB_API_KEY", "SERVICE_TOKEN"):
+        monkeypatch.setenv(name, DRIVERS)
+    driver = drive(definition("grid", {"layers": {"values": [4, 3, 2]}}), notebook, room)
+    wait_for(lambda: [record["status"] for record in records_at_home()] == ["failed"] * 2)
+    with Client(room.address, set_as_default=False) as client:
+        client.dump_cluster_state(str(tmp_path / "state"), write_from_scheduler=False, format="yaml")
+    (tmp_path / "gate").touch()
+    said = outcome(driver)
+    assert said.count("no answer") == 2
+    files = [path for place in (tmp_path, room.folder) for path in place.rglob("*") if path.is_file()]
+    assert sum(path.suffix == ".ipynb" and b"asked with ***" in path.read_bytes() for path in files) == 2
+    texts = {str(path): path.read_bytes() for path in files} | {"said": said.encode()}
+    assert not [name for name, text in texts.items() if DRIVERS.encode() in text or WORKERS.encode() in text]
 
 
 # --- what a worker sends ---

@@ -196,6 +196,7 @@ def refused(source, sentence):
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 500
+    return str(refusal.value)
 
 
 # --- what it takes as W&B does ---
@@ -376,6 +377,32 @@ def test_a_key_that_is_there_twice_ends_the_command_line(tmp_path, capsys):
     for words in (["run"], ["check"], ["agent"]):
         assert command.main([*words, str(tmp_path / "twice.yaml")]) == 1
         assert "'method' in line 1 and again in line 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"command": ["--key", "m4rked-key"]}, "command[1] holds the secret that the environment has as SERVICE_TOKEN"),
+        ({"description": "with m4rked-password"}, "description holds the secret that the environment has as DATABASE"),
+        ({"parameters": {"m4rked-key": {"value": 1}}}, "parameters.*** holds the secret that the environment has as"),
+        ({"parameters": {"x": {"value": "pg://me:pass@host/db"}}}, "parameters.x.value holds a password or a key"),
+        ({"command": ["--api-key=abc"]}, "command[0] holds a password or a key"),
+        ({"parameters": {"wandb_api_key": {"value": "abc"}}}, "parameters.wandb_api_key is called a secret"),
+    ],
+)
+def test_what_would_put_a_secret_on_record_is_refused_and_not_repeated(changes, sentence, monkeypatch):
+    monkeypatch.setenv("SERVICE_TOKEN", "m4rked-key")
+    monkeypatch.setenv("DATABASE", "postgresql://me:m4rked-password@host")
+    said = refused(definition() | changes, sentence)
+    assert "let the notebook read it from the environment" in said
+    assert not any(secret in said for secret in ("m4rked", "pass@", "abc"))
+
+
+def test_what_only_sounds_secret_is_taken(monkeypatch):
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "maintainers")
+    parameters = {"secretion": {"value": "keyword: token"}, "author": {"value": "maintainers"}}
+    parameters["address"] = {"value": "https://host/path@1:2"}
+    assert read(definition("grid", parameters, command=["--api-key=${envvar:API_KEY}", "python"]))
 
 
 def test_what_is_no_file_is_not_waited_for(tmp_path):
