@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast cluster watch sweep evaluate every reports fuzz bench bench-core bench-sweep test lint lock clean help
+.PHONY: all env data lab fast cluster watch sweep evaluate every far reports fuzz bench bench-core bench-sweep test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -49,6 +49,9 @@ evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration
 
 every: data  ## train what the table of every configuration lacks, hours of it, and replay searches on it
 	@$(PY) -m lab.tabular.every
+
+far: data  ## train what the ladder of tables/ladder.yaml lacks, hours of it
+	@$(PY) -m lab.tabular.ladder
 
 reports: reports/index.html  ## the pages in reports/
 

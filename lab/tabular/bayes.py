@@ -20,6 +20,7 @@ from lab.search.space import configuration
 from lab.search.stopping import Hyperband
 from lab.search.sweepfile import read
 from lab.search.trials import Outcome, Trial
+from lab.tabular import growing
 from lab.tabular import table as tabular
 from lab.tabular.cube import Cube, axes, cube
 from lab.tabular.replays import Method, Replays, Trace, epochs_of, random, replay, stopped_after, trace
@@ -131,7 +132,7 @@ def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = 
     done = {name for frame in frames for name in frame["search"]}
     for name in (name for name in SEARCHES if name not in done):
         frames += Parallel(workers)(delayed(_rows)(table, name, runs, number) for number in range(replays))
-        tabular.write_rows(pd.concat(frames), path)
+        growing.write_rows(pd.concat(frames), path)
         print(f"{replays} replays of {name}", flush=True)
 
 

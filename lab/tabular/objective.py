@@ -20,8 +20,9 @@ import pandas as pd
 
 from common.names import first_unknown
 from lab.tabular import table as tabular
+from lab.tabular.growing import FIGURES
 
-SECONDS = tabular.FIGURES.index("seconds")
+SECONDS = FIGURES.index("seconds")
 
 
 class Benchmark:
@@ -30,7 +31,7 @@ class Benchmark:
     def __init__(self, table: pd.DataFrame) -> None:
         self._choices = tabular.choices()
         self._rows = {key: np.array(rows) for key, rows in table.groupby([*self._choices, "seed"]).indices.items()}
-        self._figures = table[list(tabular.FIGURES)].to_numpy(dtype=float)
+        self._figures = table[list(FIGURES)].to_numpy(dtype=float)
 
     def __call__(self, configuration: Mapping[str, Any], epochs: int | None = None, seed: int = 0) -> dict[str, Any]:
         """What a training has come to after so many `epochs`; by default its max_epochs, or all that there are.
@@ -50,9 +51,7 @@ class Benchmark:
         if (*key, seed) not in self._rows:
             raise LookupError(f"the table lacks the training of {_words(configuration)} with seed {seed}")
         rows = self._figures[self._rows[*key, seed][:epochs]]
-        figures = dict(zip(tabular.FIGURES, rows[-1].tolist(), strict=True)) | {
-            "seconds": float(np.nansum(rows[:, SECONDS]))
-        }
+        figures = dict(zip(FIGURES, rows[-1].tolist(), strict=True)) | {"seconds": float(np.nansum(rows[:, SECONDS]))}
         status = "finished" if len(rows) == epochs and not np.isnan(rows[-1]).any() else "diverged"
         return figures | {"epochs": len(rows), "status": status}
 

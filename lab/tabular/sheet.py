@@ -20,7 +20,7 @@ def state(table: pd.DataFrame) -> str:
     rows = ["| seed | trainings | planned | diverged | hours, beside other work |", "| --- | --- | --- | --- | --- |"]
     for seed, row in survey.progress(table).iterrows():
         rows.append(f"| {seed} | {row.trainings:,.0f} | {row.planned:,.0f} | {row.diverged:.0f} | {row.hours:.1f} |")
-    made = table[table["epoch"] == 1].groupby(["commit", "machine"], sort=False).size()
+    made = table[table["epoch"] == 1].groupby(["commit", "machine"]).size()
     lines = [f"- {count:,} by {commit} on {machine}" for (commit, machine), count in made.items()]
     return "\n".join([*rows, "", "Trainings, by commit of the code, and machine:", "", *lines])
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lab.tabular import growing
 from lab.tabular import table as tabular
 from table_kit import epochs, record
 
@@ -25,7 +26,7 @@ def runs(tmp_path, monkeypatch):
         return records
 
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
-    monkeypatch.setattr(tabular, "run_configurations", train)
+    monkeypatch.setattr(growing, "run_configurations", train)
     return asked
 
 
@@ -62,7 +63,7 @@ def test_a_slice_that_fails_leaves_the_table_as_it_was(runs, tmp_path, monkeypat
     path = tmp_path / "every.csv.xz"
     tabular.compute(path, slice_of=2, slices=1)
     before = path.read_bytes()
-    monkeypatch.setattr(tabular, "write_whole", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(growing, "write_whole", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         tabular.compute(path, slice_of=2, slices=1)
     assert path.read_bytes() == before
@@ -70,7 +71,7 @@ def test_a_slice_that_fails_leaves_the_table_as_it_was(runs, tmp_path, monkeypat
 
 
 def test_a_part_of_the_table_is_a_sample_of_the_space():
-    first = list(itertools.islice(tabular.lacking(tabular._empty()), 1000))
+    first = list(itertools.islice(tabular.lacking(growing.empty([*tabular.keys(), "seed"])), 1000))
     assert {config["seed"] for config in first} == {0}
     assert np.mean([config["optimizer"] == "ADAM" for config in first]) == pytest.approx(1 / 5, abs=0.05)
     assert np.mean([config["weight_decay"] == 0.5 for config in first]) == pytest.approx(1 / 3, abs=0.06)
