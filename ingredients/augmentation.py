@@ -15,16 +15,16 @@ SHIFT = 1  # pixels at most, each way
 ERASED, AREA, RATIO = 0.5, (0.02, 0.33), (0.3, 3.3)  # of erase: how often, what share of the image, height over width
 
 
-def side(inputs: int) -> int:
-    """The side of a square image of so many pixels. Raises ValueError if there is none."""
+def side(inputs: int, asked: str) -> int:
+    """The side of a square image of so many pixels. Raises ValueError, naming what was asked, if there is none."""
     if math.isqrt(inputs) ** 2 != inputs:
-        raise ValueError(f"images of {inputs} pixels: expected square ones, which can be mirrored or shifted.")
+        raise ValueError(f"{asked}: expected square images, and inputs={inputs} pixels are no square.")
     return math.isqrt(inputs)
 
 
 def mirror_images(images: ndarray) -> ndarray:
     """The mirror images of all images (n, s²)."""
-    squares = images.reshape(len(images), -1, side(images.shape[1]))
+    squares = images.reshape(len(images), -1, side(images.shape[1], "mirrored=True"))
     return np.ascontiguousarray(squares[:, :, ::-1]).reshape(images.shape)
 
 
@@ -46,7 +46,8 @@ def shift(images: ndarray, rng: np.random.Generator) -> None:
 def erase(images: ndarray, rng: np.random.Generator) -> None:
     """In every second image, on average, a rectangle becomes 0, wherever it fits.
 
-    Its sizes are those of Zhong et al. (2020, algorithm 1), and it is empty as that of DeVries and Taylor (2017).
+    Its sides are drawn as by Zhong et al. (2020, algorithm 1), within the bounds that torchvision made common; it is
+    empty as that of DeVries and Taylor (2017).
     """
     n, size = images.shape[:2]
     chosen = rng.random(n) < ERASED

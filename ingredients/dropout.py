@@ -9,6 +9,7 @@ import numpy as np
 from numpy import ndarray
 
 LEVELS = 2**16  # two random bytes decide about a neuron: its probability is rounded to one in so many
+RATE = (lambda rate: 0 <= rate < 1 and threshold(rate) < LEVELS, f"a number from 0 to {1 - 1 / LEVELS:.5f}")
 
 
 def mask(rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: np.dtype) -> ndarray:

@@ -15,17 +15,17 @@ class Examples:
 
     def __init__(
         self,
-        augmentation: str | Sequence[str],
+        augmentation: str | list[str],
         mixup: float,
         rate: float,
         inputs: int,
         streams: Sequence[np.random.Generator],
     ):
-        names = [augmentation] if isinstance(augmentation, str) else augmentation
+        names = augmentation if isinstance(augmentation, list) else [augmentation]
         chosen = [choose("augmentation", name, AUGMENTATIONS) for name in names]
         self.augmentations = [function for function in chosen if function]
         self.mixup, self.rate = mixup, rate
-        self._side = side(inputs) if self.augmentations else 0
+        self._side = side(inputs, f"augmentation={augmentation!r}") if self.augmentations else 0
         self._masks, self._mixing, self._augmenting = streams
 
     def augment(self, images: ndarray, rows: ndarray, size: int) -> tuple[ndarray, ndarray]:

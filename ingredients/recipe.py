@@ -8,6 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from common.names import choose
+from ingredients import dropout
 from ingredients.augmentation import AUGMENTATIONS
 from ingredients.averaging import AVERAGINGS, Average
 from ingredients.examples import Examples, smooth
@@ -17,8 +18,8 @@ from optimizers import FRACTION, NOT_NEGATIVE, check_setting
 
 BOUNDS = {
     "warmup": NOT_NEGATIVE,
-    "dropout": FRACTION,
-    "input_dropout": FRACTION,
+    "dropout": dropout.RATE,
+    "input_dropout": dropout.RATE,
     "label_smoothing": FRACTION,
     "mixup": NOT_NEGATIVE,
 }
