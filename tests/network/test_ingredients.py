@@ -6,11 +6,15 @@ Files of their own have gradients, PyTorch, schedules, augmentation, averaging a
 import copy
 import inspect
 import itertools
+import json
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from ingredients.augmentation import AUGMENTATIONS
+from ingredients.averaging import AVERAGINGS, Average
+from ingredients.schedules import SCHEDULES
 from ingredients_kit import (
     CLASSES,
     INGREDIENTS,
@@ -20,6 +24,7 @@ from ingredients_kit import (
     examples,
     network,
     observe,
+    one_sentence,
     without_seconds,
 )
 from losses import LOSSES
@@ -125,6 +130,28 @@ def test_neither_evaluating_nor_predicting_draws_anything(name):
     assert np.array_equal(nets[0].predict_proba(images), nets[0].predict_proba(images))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each_ingredient
+def test_the_caller_s_examples_stay_as_they_are(name, dtype):
+    """Images of the network's own kind would be the ones to be changed in place."""
+    net = network(**INGREDIENTS[name], dtype=dtype)
+    images, labels = examples(dtype=dtype)
+    for given in (images, labels):
+        given.flags.writeable = False
+    list(net.train((images, labels), (images, labels)))
+    net.backpropagate(images, labels)
+    net.predict(images, mirrored=True)
+    for given, again in zip((images, labels), examples(dtype=dtype), strict=True):
+        assert np.array_equal(given, again)
+
+
+@pytest.mark.parametrize("key", ["dropout", "input_dropout"])
+def test_a_rate_that_rounds_to_nothing_changes_nothing(key):
+    plain, net = network(backend="numpy"), network(backend="numpy", **{key: 1e-9})
+    assert without_seconds(plain.train(examples())) == without_seconds(net.train(examples()))
+    assert plain.theta.tobytes() == net.theta.tobytes()
+
+
 # ---- normalization
 
 
@@ -197,6 +224,70 @@ def test_a_trained_network_that_was_saved_is_the_same_network(name, tmp_path):
     loaded = NeuralNetwork.load(tmp_path / "net.npz")
     assert loaded.evaluate(*examples(9)) == net.evaluate(*examples(9))
     assert list(loaded.train(examples())) == []
+
+
+def test_a_file_from_before_there_were_ingredients_is_gone_on_with(tmp_path):
+    whole = network()
+    list(whole.train(examples(), max_epochs=1))
+    whole.save(tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as file:
+        arrays = dict(file)
+    state = json.loads(arrays.pop("state").item())
+    del state["recipe"]
+    state["config"] = {key: value for key, value in state["config"].items() if key not in DEFAULTS}
+    np.savez(tmp_path / "old.npz", state=json.dumps(state), **arrays)
+    loaded = NeuralNetwork.load(tmp_path / "old.npz")
+    assert loaded.config == whole.config
+    assert without_seconds(loaded.train(examples())) == without_seconds(whole.train(examples()))
+
+
+@pytest.mark.parametrize("name", ["batch", "exponential"])
+def test_a_file_whose_statistics_or_average_have_another_shape_is_refused(name, tmp_path):
+    network(**INGREDIENTS[name]).save(tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as file:
+        arrays = dict(file)
+    wrong = [key for key in arrays if key.startswith("recipe.")]
+    assert wrong
+    for key in wrong:
+        np.savez(tmp_path / "wrong.npz", **arrays | {key: arrays[key][..., :1]})
+        with pytest.raises(ValueError, match=r"wrong\.npz") as error:
+            NeuralNetwork.load(tmp_path / "wrong.npz")
+        one_sentence(error)
+
+
+# ---- what a user adds in a notebook
+
+
+def test_a_new_schedule_is_a_function_and_a_line(monkeypatch):
+    monkeypatch.setitem(SCHEDULES, "half", lambda step, steps: 0.5)
+    net, slow = network(schedule="HALF", learning_rate=0.02), network(learning_rate=0.01)
+    assert without_seconds(net.train(examples())) == without_seconds(slow.train(examples()))
+
+
+def test_a_new_augmentation_is_a_function_and_a_line(monkeypatch):
+    def turn(images, rng):
+        images[...] = images[:, ::-1]
+
+    monkeypatch.setitem(AUGMENTATIONS, "turn", turn)
+    images, labels = examples()
+    turned = images.reshape(-1, 4, 4)[:, ::-1].reshape(images.shape)
+    net, plain = network(augmentation=["turn"], backend="numpy"), network(backend="numpy")
+    assert without_seconds(net.train((images, labels))) == without_seconds(plain.train((turned, labels)))
+
+
+def test_a_new_averaging_is_a_class_and_a_line(monkeypatch):
+    class First(Average):
+        """θ after the first epoch."""
+
+        def after_epoch(self, theta, epoch, epochs):
+            if epoch == 1:
+                self.theta[...], self.count = theta, 1
+
+    monkeypatch.setitem(AVERAGINGS, "first", First)
+    net, plain = network(averaging="first"), network()
+    list(net.train(examples()))
+    list(plain.train(examples(), max_epochs=1))
+    assert np.array_equal(net.predict_proba(examples()[0]), plain.predict_proba(examples()[0]))
 
 
 # ---- backends
