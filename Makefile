@@ -61,7 +61,7 @@ test: .venv/.developers lint data  ## every check
 fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
 	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py
 
-bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: half an hour; then 06_benchmark
+bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: an hour; then 06_benchmark
 	.venv-bench/bin/python benchmarks/bench.py run
 	@$(MAKE) --no-print-directory reports
 

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import math
 import os
 import platform
 import re
@@ -204,7 +205,8 @@ def run(
         match step:
             case "compare", workload, t:
                 with ExitStack() as stack:
-                    workers = {p: stack.enter_context(Worker(p, workload, t, limit=limit)) for p in peers}
+                    able = [p for p in peers if PEERS[p].takes(WORKLOADS[workload])]
+                    workers = {p: stack.enter_context(Worker(p, workload, t, limit=limit)) for p in able}
                     found["measured"][key] = compare(
                         workers, ["epoch", "predict"], rounds if t == 1 else min(rounds, 3)
                     )
@@ -275,10 +277,10 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
 
 def _table(columns: dict[str, dict[str, dict[str, list[float]]]], unit: str) -> Iterator[str]:
     yield f"{'':<30}" + "".join(f"{w:>24}" for w in columns)
-    for peer in next(iter(columns.values())):
+    for peer in dict.fromkeys(itertools.chain(*columns.values())):
         cells = []
         for column in columns.values():
-            values = column[peer][unit]
+            values = column[peer][unit] if peer in column else [math.nan]  # it does not take this workload
             cells.append(f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})")
         yield f"{PEERS[peer].title:<30}" + "".join(f"{cell:>24}" for cell in cells)
 

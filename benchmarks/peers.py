@@ -8,9 +8,11 @@ often it is right, and only ours and scikit-learn's work out the L2 term of the 
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy import ndarray
@@ -25,12 +27,29 @@ class Workload:
 
     layers: int
     num_hidden_neurons: int
-    activation: str  # tanh, relu or sigmoid
-    optimizer: str  # adam, sgd or nesterov
+    activation: str  # tanh, relu, sigmoid or gelu
+    optimizer: str  # adam, adamw, sgd or nesterov
     batch_size: int
     weight_decay: float
     learning_rate: float = 1e-3
     momentum: float = 0.9  # of nesterov
+    max_epochs: int = 10  # over which the rate is scheduled
+    schedule: str = "constant"  # or cosine
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    normalization: str = "none"  # or batch
+    augmentation: str = "none"  # or mirror
+
+    @property
+    def ingredients(self) -> bool:
+        """Whether it goes beyond the exercise."""
+        asked = self.dropout, self.label_smoothing, self.normalization != "none", self.augmentation != "none"
+        return any(asked) or self.schedule != "constant"
+
+    def rate(self, step: Any, per_epoch: int, cos: Callable = math.cos) -> Any:
+        """The learning rate of a step, counted from 0."""
+        share = step / (self.max_epochs * per_epoch)
+        return self.learning_rate * (0.5 * (1 + cos(math.pi * share)) if self.schedule == "cosine" else 1)
 
     @property
     def sizes(self) -> list[int]:
@@ -55,6 +74,12 @@ class Peer:
 
     name: ClassVar[str]
     title: ClassVar[str]  # as tables show it
+    limited: ClassVar[bool] = False  # to what the exercise asks for
+
+    @classmethod
+    def takes(cls, workload: Workload) -> bool:
+        """Whether it has all that the workload asks for."""
+        return not (cls.limited and workload.ingredients)
 
     def __init__(self, workload: Workload, images: ndarray, labels: ndarray) -> None:
         self.workload = workload
@@ -156,17 +181,8 @@ class Numpy(Peer):
     def prepare(self):
         from nn_core import NeuralNetwork
 
-        w = self.workload
-        config = dict(
-            layers=w.layers,
-            num_hidden_neurons=w.num_hidden_neurons,
-            activation=w.activation,
-            optimizer=w.optimizer,
-            batch_size=w.batch_size,
-            learning_rate=w.learning_rate,
-            weight_decay=w.weight_decay,
-            momentum=w.momentum if w.optimizer == "nesterov" else None,
-        )
+        w = self.workload  # of which all that is left as it is has the same default in the network
+        config = {f.name: getattr(w, f.name) for f in fields(w) if getattr(w, f.name) != f.default}
         if "backend" in NeuralNetwork.__init__.__annotations__:  # commits before it, which bench-core can time, lack it
             config["backend"] = self.backend
         self.net = NeuralNetwork(**config)
@@ -188,7 +204,7 @@ class Numba(Numpy):
 class Course(Peer):
     """What a good solution of the exercise looks like: lists of matrices, a loop over layers, NumPy's defaults."""
 
-    name, title = "course", "typical course NumPy"
+    name, title, limited = "course", "typical course NumPy", True
 
     FUNCTIONS: ClassVar = {
         "tanh": (np.tanh, lambda h: 1 - h**2),
@@ -256,7 +272,7 @@ class Course(Peer):
 class ScikitLearn(Peer):
     """MLPClassifier, an epoch at a time."""
 
-    name, title = "sklearn", "scikit-learn"
+    name, title, limited = "sklearn", "scikit-learn", True
 
     def prepare(self):
         from sklearn.neural_network import MLPClassifier
@@ -297,16 +313,20 @@ class Torch(Peer):
         torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
         torch.manual_seed(0)
         w, self.torch = self.workload, torch
-        activation = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}[w.activation]
-        modules = []
-        for n_in, n_out in zip(w.sizes, w.sizes[1:], strict=False):
-            modules += [nn.Linear(n_in, n_out, dtype=torch.float32), activation()]
-        self.model = nn.Sequential(*modules[:-1])
-        self.x, self.y = torch.from_numpy(self.images), torch.from_numpy(self.labels)
-        weights, biases = list(self.model.parameters())[::2], list(self.model.parameters())[1::2]
-        groups = [{"params": weights, "weight_decay": w.weight_decay}, {"params": biases, "weight_decay": 0.0}]
-        if w.optimizer == "adam":
-            self.optimizer = torch.optim.Adam(groups, lr=w.learning_rate, fused=self.fused)
+        activation = {
+            "tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "gelu": lambda: nn.GELU(approximate="tanh")
+        }[w.activation]  # fmt: skip
+        modules, normalized = [], w.normalization == "batch"
+        for n_in, n_out in zip(w.sizes[:-1], w.sizes[1:-1], strict=False):
+            modules += [nn.Linear(n_in, n_out, bias=not normalized, dtype=torch.float32)]
+            modules += [nn.BatchNorm1d(n_out)] * normalized + [activation()] + [nn.Dropout(w.dropout)] * (w.dropout > 0)
+        self.model = nn.Sequential(*modules, nn.Linear(w.sizes[-2], w.sizes[-1], dtype=torch.float32))
+        self.x, self.y, self.steps = torch.from_numpy(self.images), torch.from_numpy(self.labels), 0
+        weights, rest = ([p for p in self.model.parameters() if (p.ndim == 2) == matrix] for matrix in (True, False))
+        groups = [{"params": weights, "weight_decay": w.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+        if w.optimizer in ("adam", "adamw"):
+            kind = torch.optim.Adam if w.optimizer == "adam" else torch.optim.AdamW
+            self.optimizer = kind(groups, lr=w.learning_rate, fused=self.fused)
         else:
             momentum = dict(momentum=w.momentum, nesterov=True) if w.optimizer == "nesterov" else {}
             self.optimizer = torch.optim.SGD(groups, lr=w.learning_rate, fused=self.fused, **momentum)
@@ -314,21 +334,41 @@ class Torch(Peer):
 
     def step(self, x, y):
         """One step on a batch; returns its loss, without a graph behind it."""
-        loss = self.torch.nn.functional.cross_entropy(self.model(x), y)
+        loss = self.objective(x, y)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         return loss.detach()
 
+    def objective(self, x, y):
+        smoothing = self.workload.label_smoothing
+        return self.torch.nn.functional.cross_entropy(self.model(x), y, label_smoothing=smoothing)
+
+    def batch(self, rows):
+        """Images (B, 784) of these rows, every second one mirrored if that is asked for."""
+        x = self.x[rows]
+        if self.workload.augmentation == "none":
+            return x
+        chosen = self.torch.rand(len(x), 1) < 0.5
+        return self.torch.where(chosen, x.view(-1, 28, 28).flip(2).view(-1, 784), x)
+
     def epoch(self):
-        total = self.torch.zeros(())
-        for rows in self.torch.randperm(len(self.y)).split(self.workload.batch_size):
-            total += self.step(self.x[rows], self.y[rows]) * len(rows)
+        total, w = self.torch.zeros(()), self.workload
+        batches = self.torch.randperm(len(self.y)).split(w.batch_size)
+        for rows in batches:
+            if w.schedule != "constant":
+                for group in self.optimizer.param_groups:
+                    group["lr"] = w.rate(self.steps, len(batches))
+            total += self.step(self.batch(rows), self.y[rows]) * len(rows)
+            self.steps += 1
         return total.item() / len(self.y)
 
     def predict(self, images):
+        self.model.eval()
         with self.torch.inference_mode():
-            return self.forward(self.torch.from_numpy(images)).argmax(dim=1).numpy()
+            classes = self.forward(self.torch.from_numpy(images)).argmax(dim=1).numpy()
+        self.model.train()
+        return classes
 
 
 class TorchFused(Torch):
@@ -340,7 +380,8 @@ class TorchFused(Torch):
 class TorchCompiled(TorchFused):
     """PyTorch, compiled in the way that was fastest: loss and gradients with the fused Adam, or the whole step of SGD.
 
-    Compiling `loss.backward()`'s forward alone, or Adam with the rest, took longer.
+    Compiling `loss.backward()`'s forward alone, or Adam with the rest, took longer. Where a network has statistics that
+    run and masks, its loss is compiled as it is, and `backward` with it.
     """
 
     name, title = "torch-compile", "torch.compile"
@@ -349,6 +390,10 @@ class TorchCompiled(TorchFused):
         super().prepare()
         torch, w = self.torch, self.workload
         self.forward = torch.compile(self.model)
+        if w.ingredients:
+            self.objective = torch.compile(super().objective, dynamic=False)
+            self.step = super().step
+            return
         self.parameters = [p.data for p in self.model.parameters()]
         activation = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}[w.activation]
 
@@ -395,49 +440,96 @@ class Jax(Peer):
         from jax.example_libraries import optimizers
 
         w = self.workload
-        activation = {"tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid}[w.activation]
+        activation = {
+            "tanh": jnp.tanh, "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "gelu": jax.nn.gelu
+        }[w.activation]  # fmt: skip
+        per_epoch = len(self.labels) // w.batch_size
+
+        @optimizers.optimizer  # of which there is none in the library
+        def adamw():
+            def update(t, g, state):
+                theta, m, v = state
+                m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+                step = m / (1 - 0.9 ** (t + 1)) / (jnp.sqrt(v / (1 - 0.999 ** (t + 1))) + 1e-8)
+                decay = w.weight_decay * theta if theta.ndim == 2 else 0
+                return theta - w.rate(t, per_epoch, jnp.cos) * (step + decay), m, v
+
+            return lambda theta: (theta, jnp.zeros_like(theta), jnp.zeros_like(theta)), update, lambda state: state[0]
+
         start, update, get = {
             "adam": lambda: optimizers.adam(w.learning_rate),
+            "adamw": adamw,
             "sgd": lambda: optimizers.sgd(w.learning_rate),
             "nesterov": lambda: optimizers.nesterov(w.learning_rate, w.momentum),
         }[w.optimizer]()
+        l2 = 0.0 if w.optimizer == "adamw" else w.weight_decay
 
-        def outputs(parameters, h):
-            for W, b in parameters[:-1]:
-                h = activation(h @ W + b)
+        def outputs(parameters, h, statistics, key=None):
+            """a_L, and the statistics of each normalized layer, with a key, for training, those of the batch."""
+            found = []
+            for k, (W, b, *gain) in enumerate(parameters[:-1]):
+                h = h @ W
+                if gain:
+                    mean, variance = statistics[k] if key is None else (h.mean(axis=0), h.var(axis=0))
+                    found.append((mean, variance))
+                    h = gain[0] * (h - mean) * jax.lax.rsqrt(variance + 1e-5)
+                h = activation(h + b)
+                if w.dropout and key is not None:
+                    kept = jax.random.bernoulli(jax.random.fold_in(key, k), 1 - w.dropout, h.shape)
+                    h = jnp.where(kept, h / (1 - w.dropout), 0)
             W, b = parameters[-1]
-            return h @ W + b
+            return h @ W + b, found
 
-        def objective(parameters, x, y):
-            scores = jax.nn.log_softmax(outputs(parameters, x))
-            return -jnp.take_along_axis(scores, y[:, None], axis=1).mean()
+        def objective(parameters, x, y, key):
+            a, found = outputs(parameters, x, None, key)
+            scores = jax.nn.log_softmax(a)
+            loss = -jnp.take_along_axis(scores, y[:, None], axis=1).mean()
+            smooth = w.label_smoothing
+            return (1 - smooth) * loss - smooth * scores.mean() if smooth else loss, found
 
-        def train(t, state, images, labels, order):
+        def mirrored(x, key):
+            chosen = jax.random.bernoulli(key, 0.5, (len(x), 1))
+            return jnp.where(chosen, x.reshape(-1, 28, 28)[:, :, ::-1].reshape(x.shape), x)
+
+        def train(t, state, statistics, images, labels, order):
             def step(carry, rows):
-                t, state = carry
-                parameters = get(state)
-                loss, gradients = jax.value_and_grad(objective)(parameters, images[rows], labels[rows])
+                t, state, statistics = carry
+                parameters, x, key = get(state), images[rows], jax.random.fold_in(self.key, t)
+                if w.augmentation == "mirror":
+                    x = mirrored(x, jax.random.fold_in(key, w.layers))
+                descend = jax.value_and_grad(objective, has_aux=True)
+                (loss, found), gradients = descend(parameters, x, labels[rows], key)
                 pairs = zip(gradients, parameters, strict=True)
-                gradients = [(dW + w.weight_decay * W, db) for (dW, db), (W, _) in pairs]
-                return (t + 1, update(t, gradients, state)), loss
+                gradients = [(dW + l2 * W, *rest) for (dW, *rest), (W, *_) in pairs]
+                unbiased = w.batch_size / (w.batch_size - 1)
+                found = [(mean, variance * unbiased) for mean, variance in found]
+                statistics = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, statistics, found)
+                return (t + 1, update(t, gradients, state), statistics), loss
 
-            (t, state), losses = jax.lax.scan(step, (t, state), order)
-            return t, state, losses.mean()
+            carry, losses = jax.lax.scan(step, (t, state, statistics), order)
+            return *carry, losses.mean()
 
-        self.train = jax.jit(train, donate_argnums=1)
-        self.classify = jax.jit(lambda state, x: outputs(get(state), x).argmax(axis=1))
-        self.state = start([(jnp.asarray(W), jnp.asarray(b)) for W, b in self.initial()])
+        self.key = jax.random.key(0, impl="unsafe_rbg")  # the fastest source of random numbers there is for dropout
+        self.train = jax.jit(train, donate_argnums=(1, 2))
+        self.classify = jax.jit(lambda state, statistics, x: outputs(get(state), x, statistics)[0].argmax(axis=1))
+        parameters = [(jnp.asarray(W), jnp.asarray(b)) for W, b in self.initial()]
+        self.statistics = []
+        if w.normalization == "batch":
+            parameters[:-1] = [(W, b, jnp.ones_like(b)) for W, b in parameters[:-1]]
+            self.statistics = [(jnp.zeros_like(b), jnp.ones_like(b)) for _, b, _ in parameters[:-1]]
+        self.state = start(parameters)
         self.t = jnp.zeros((), int)
         self.x, self.y = jnp.asarray(self.images), jnp.asarray(self.labels)
 
     def epoch(self):
         size = self.workload.batch_size
         order = self.rng.permutation(len(self.labels))[: len(self.labels) // size * size].reshape(-1, size)
-        self.t, self.state, loss = self.train(self.t, self.state, self.x, self.y, order)
+        carry = self.t, self.state, self.statistics
+        self.t, self.state, self.statistics, loss = self.train(*carry, self.x, self.y, order)
         return float(loss)
 
     def predict(self, images):
-        return np.asarray(self.classify(self.state, images))
+        return np.asarray(self.classify(self.state, self.statistics, images))
 
 
 PEERS = {p.name: p for p in (Gemm, Symbols, Numpy, Numba, Jax, TorchCompiled, TorchFused, Torch, ScikitLearn, Course)}

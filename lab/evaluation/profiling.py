@@ -32,6 +32,20 @@ WORKLOADS: dict[str, dict[str, Any]] = {  # the networks that are timed, as conf
         layers=4, num_hidden_neurons=128, activation="sigmoid", optimizer="nesterov", batch_size=64, weight_decay=L2
     ),
     "W4": dict(layers=2, num_hidden_neurons=512, activation="relu", optimizer="adam", batch_size=256, weight_decay=L2),
+    "W5": dict(
+        layers=2,
+        num_hidden_neurons=1536,
+        activation="gelu",
+        optimizer="adamw",
+        batch_size=256,
+        weight_decay=L2,
+        max_epochs=50,
+        schedule="cosine",
+        dropout=0.4,
+        label_smoothing=0.1,
+        normalization="batch",
+        augmentation="mirror",
+    ),
 }
 BARE, SYMBOLS = FLOORS = ("bare GEMM calls", "bare GEMM calls, compiled")  # the titles of peers that are no network
 PRODUCTS, REST = "matrix products", "the rest"
@@ -157,7 +171,10 @@ def measured(found: Mapping[str, Any], request: str = "epoch", threads: int = 1,
 
 
 def ratios(table: pd.DataFrame) -> pd.DataFrame:
-    """The column `median` of such a table, a row for each peer, fastest first, and a column for each workload."""
+    """The column `median` of such a table, a row for each peer, fastest first, and a column for each workload.
+
+    NaN where a peer does not take a workload.
+    """
     wide = table.pivot(index="peer", columns="workload", values="median")
     return wide.loc[wide.mean(axis="columns").sort_values().index].rename_axis(index=None, columns=None)
 
@@ -194,7 +211,7 @@ def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
     if not {ours, theirs} <= set(wide):
         return ""
     said = []
-    for workload, mine, other in zip(wide.index, wide[ours], wide[theirs], strict=True):
+    for workload, mine, other in wide[[ours, theirs]].dropna().itertuples():  # not every peer takes every workload
         found = quotients(mine, other)
         tie = ", a tie" * tied(mine, other)
         said.append(f"{workload} {statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}{tie})")
@@ -213,7 +230,7 @@ def fastest(table: pd.DataFrame) -> str:
 def provenance(found: Mapping[str, Any]) -> str:
     """On what, when and from what it was measured, in a sentence; where nothing was, how to."""
     if not found.get("measured"):
-        return "*Not measured on this machine yet: `make bench` does it, in half an hour.*"
+        return "*Not measured on this machine yet: `make bench` does it, in an hour.*"
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     when = f"{found['date'][:10]}, at commit {found['commit']}, in {found['rounds']} rounds"
     when += f" of {found['limit']:,} images" if "limit" in found else ""
