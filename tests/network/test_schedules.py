@@ -1,10 +1,12 @@
 """Schedules of the learning rate: by hand, and in training. `test_ingredients_pytorch.py` has PyTorch's."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
+import nn_core
 from ingredients.schedules import SCHEDULES
 from ingredients_kit import each_backend, examples, network, watched, without_seconds
 
@@ -81,11 +83,14 @@ def test_a_rate_that_does_not_change_trains_as_without_a_schedule(optimizer, bac
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw", "nadam", "rmsprop"])
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_compiled_steps_take_the_schedule_too(name, optimizer):
-    """Whole steps get their settings a chunk at a time: here are more chunks than one."""
+def test_steps_take_the_schedule_whole_or_not_and_however_many_at_a_time(name, optimizer, monkeypatch):
+    """Images are read, and steps compiled, a chunk at a time; each chunk has to go on where the last one has ended."""
     config = {"optimizer": optimizer, "schedule": name, "warmup": 0.5, "batch_size": 1, "activation": "relu"}
-    train = examples(100)
-    nets = [network(**config, learning_rate=1e-3, backend=backend) for backend in ("numpy", "auto")]
-    for net in nets:
-        list(net.train(train))
-    np.testing.assert_allclose(nets[0].theta, nets[1].theta, rtol=0, atol=1e-4)
+    nets = []
+    for backend, rows in itertools.product(("numpy", "auto"), (nn_core.CHUNK, 2)):
+        monkeypatch.setattr(nn_core, "CHUNK", rows)
+        nets.append(network(**config, backend=backend))
+        list(nets[-1].train(examples(100)))
+    assert nets[0].theta.tobytes() == nets[1].theta.tobytes()
+    np.testing.assert_allclose(nets[2].theta, nets[0].theta, rtol=0, atol=1e-4)
+    assert nets[2].theta.tobytes() == nets[3].theta.tobytes()
