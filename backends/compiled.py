@@ -91,7 +91,7 @@ class Hidden(ingredients.hidden.Hidden):
             self.normalization.forward(a)
         h = self._h = self.backend.activate(a, b)
         if self.rate:
-            self._bits, h = dropout.bits(self.rng, h.shape), h.copy()
+            self._bits, h = dropout.bits(self.rng, h.shape), h if self.backend.gated else h.copy()
             self._drop(h)
         return h
 
@@ -120,13 +120,14 @@ class Compiled(Plain):
         super().__init__(activation, loss, optimizer)
         usual = activation in activations.ACTIVATIONS.values()
         self._kind = ACTIVATIONS.get(activation.function) if usual else None
+        self.gated = self._kind in kernels.GATED  # so that h is of no use on the way back
         self._rule, self._state = STEPS.get(type(optimizer), (None, None))
         if loss.function is cross_entropy:
             self.loss = _loss
 
     @functools.cached_property
     def whole(self):
-        usual = self._kind is not None and self._kind not in kernels.GATED
+        usual = self._kind is not None and not self.gated
         forms = usual and self._rule is not None and self._loss.function is cross_entropy
         return forms and not config.DISABLE_JIT and blas.find() is not None
 
@@ -139,7 +140,7 @@ class Compiled(Plain):
     def activate(self, a, b):
         if self._kind is None:
             return super().activate(a, b)
-        if self._kind in kernels.GATED:
+        if self.gated:
             h = np.empty_like(a)
             kernels.activate_gated(self._kind, a, b, h)
             return h
