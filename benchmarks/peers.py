@@ -381,7 +381,7 @@ class TorchCompiled(TorchFused):
     """PyTorch, compiled in the way that was fastest: loss and gradients with the fused Adam, or the whole step of SGD.
 
     Compiling `loss.backward()`'s forward alone, or Adam with the rest, took longer. Where a network has statistics that
-    run and masks, its loss is compiled as it is, and `backward` with it.
+    run and masks, its loss is compiled as it is, and `backward` with it; masks are drawn as eager PyTorch does it.
     """
 
     name, title = "torch-compile", "torch.compile"
@@ -391,6 +391,7 @@ class TorchCompiled(TorchFused):
         torch, w = self.torch, self.workload
         self.forward = torch.compile(self.model)
         if w.ingredients:
+            torch._inductor.config.fallback_random = True
             self.objective = torch.compile(super().objective, dynamic=False)
             self.step = super().step
             return
