@@ -46,10 +46,15 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", help="say what a sweep file means, without running anything")
     command.add_argument("file", help="YAML or JSON in W&B's format")
     command.add_argument("--notebook", default=TRAINING, help="the one that trains (default: notebooks/03_train.ipynb)")
-    texts = {"resume": "go on as it was last started", "status": "how far a sweep is", "best": "its best run"}
+    texts = {
+        "resume": "go on as it was last started",
+        "status": "how far a sweep is",
+        "best": "its best run, by its confirmation if there is one",
+    }
     for name, text in (texts | {"table": "its runs, best first"}).items():
         command = commands.add_parser(name, help=text)
-        command.add_argument("sweep", help="the sweep's name")
+        several = {"nargs": "+", "help": "its name, or those of several that seek the same"} if name == "best" else {}
+        command.add_argument("sweep", **{"help": "the sweep's name"} | several)
     commands.choices["table"].add_argument("--all", action="store_true", help="what is the same in all runs, too")
     commands.choices["table"].add_argument("--csv", metavar="FILE", help="write all of it to a CSV file instead")
     command = commands.add_parser("upload", help="send its offline runs to W&B")
@@ -104,12 +109,12 @@ def _do(command: str, options: dict) -> int | None:
         case "status":
             print(sweep.status(options["sweep"]))
         case "best":
-            print(json.dumps(sweep.best(options["sweep"]), indent=1))
+            print(json.dumps(sweep.best(*options["sweep"]), indent=1))
         case "table" if options["csv"]:
             sweep.listing(options["sweep"], everything=True).to_csv(options["csv"], index=False)
         case "table":
-            found = sweep.listing(options["sweep"], everything=options["all"])
-            print(found.to_string(index=False, float_format="{:.6g}".format))
+            rows = sweep.listing(options["sweep"], everything=options["all"])
+            print(rows.to_string(index=False, float_format="{:.6g}".format))
         case "upload":
             sweep.send(options["sweep"], delete=options["delete"])
         case "watch":

@@ -10,13 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from common.files import read_json, write_json
 from lab.execution.notebook import Config
+from lab.search import results
 from lab.search.confirmation import Confirmation
 from lab.search.reading import SweepError
-from lab.search.results import Result, best, folder_of, ranked, result_of, results, sought
+from lab.search.results import Result, best_of, folder_of, ranked, result_of, sought
 from lab.tracking import Record, record_of, run_name, value_of
 
 if TYPE_CHECKING:
@@ -30,9 +29,8 @@ def candidates(names: Sequence[str], count: int, root: str | Path | None = None)
 
     Raises SweepError where none has finished.
     """
-    _, goal = sought(*names, root=root)
-    found = ranked((result for name in names for result in results(name, root)), goal)
-    configs = (_without_seed(result.config) for result in found if result.value is not None)
+    ranking = sought(*names, root=root).ranked
+    configs = (_without_seed(result.config) for result in ranking if result.value is not None)
     different: dict[str, Config] = {}
     for config in configs:
         different.setdefault(run_name(config), config)
@@ -51,7 +49,7 @@ def confirm(
 
     `run` runs configurations under a name, and returns their records in order; what a sweep has on record it copies.
     """
-    metric, goal = sought(*names, root=root)
+    metric, goal, _ = sought(*names, root=root)
     groups = [
         [config | {"seed": seed} for seed in range(asked.seeds)] for config in candidates(names, asked.best, root)
     ]
@@ -83,7 +81,7 @@ def confirmed(*names: str, root: str | Path | None = None) -> list[Result]:
         state = None
     if state is None or state["sweeps"] != list(names):
         return []
-    current = {record["fingerprint"] for result in results(names[-1], root) for record in result.records}
+    current = {record["fingerprint"] for result in results.results(names[-1], root) for record in result.records}
     groups = [[record_of(folder / run) for run in runs] for runs in state["runs"]]
     groups = [group for group in groups if group and all(record.get("fingerprint") in current for record in group)]
     now = [run_name(config) for config in candidates(names, state["best"], root)]
@@ -92,38 +90,56 @@ def confirmed(*names: str, root: str | Path | None = None) -> list[Result]:
     return ranked((result_of(group, state["metric"], state["seeds"]) for group in groups), state["goal"])
 
 
-def choice(*names: str, root: str | Path | None = None) -> Record:
-    """The record of what sweeps that seek the same would choose: the first of its confirmation, or the best run."""
-    found = confirmed(*names, root=root)
-    return found[0].records[0] if found and found[0].value is not None else best(*names, root=root)
+def best(*names: str, root: str | Path | None = None) -> Record:
+    """The record of what sweeps that seek the same come to: the first of their confirmation, or else their best run.
+
+    It is that of the first seed of a configuration. Raises SweepError where no run has finished.
+    """
+    confirmation = confirmed(*names, root=root)
+    if confirmation and confirmation[0].value is not None:
+        return confirmation[0].records[0]
+    return best_of(*names, root=root)
 
 
-def table_of(found: Iterable[Result], metric: str = "validationaccuracy") -> pd.DataFrame:
+def status(name: str, root: str | Path | None = None) -> str:
+    """A sentence: how many runs a sweep has and should have, what became of them, which is best, and if that held."""
+    text, confirmation = results.status(name, root), confirmed(name, root=root)
+    if confirmation and (mean := confirmation[0].value) is not None:
+        records = confirmation[0].records
+        text += f"; confirmed by {len(records)} seeds: mean {mean:.4f}, {records[0]['name']}"
+    return text
+
+
+def table_of(
+    confirmation: Iterable[Result], metric: str = "validationaccuracy", goal: str = "maximize"
+) -> pd.DataFrame:
     """A row for each confirmed configuration, best first: the `first` seed's value and its `place` by that, the mean
     over all seeds, its 95 % interval from `low` to `high`, and the configuration."""
     import pandas as pd
-    from scipy import stats
+
+    from common.intervals import seed_interval  # here, since SciPy's statistics take long to import
 
     rows = []
-    for result in found:
+    for result in confirmation:
         values = [value_of(record, metric) for record in result.records]
-        row = {"first": values[0], "mean": result.value, "low": None, "high": None, "seeds": len(values)}
-        if result.value is not None:
-            half = float(stats.sem(values) * stats.t.ppf(0.975, len(values) - 1))
-            row |= {"low": result.value - half, "high": result.value + half}
+        low, high = seed_interval(values) if result.value is not None else (None, None)
+        row = {"first": values[0], "mean": result.value, "low": low, "high": high, "seeds": len(values)}
         rows.append(row | _without_seed(result.config))
-    frame = pd.DataFrame(rows)
-    frame.insert(0, "place", frame["first"].rank(ascending=False, method="min").astype(int))
-    return frame
+    table = pd.DataFrame(rows)
+    place = table["first"].rank(ascending=goal == "minimize", method="min").astype(int)
+    table.insert(0, "place", place)
+    return table
 
 
-def sentence(found: Sequence[Result], metric: str, asked: Confirmation) -> str:
+def sentence(confirmation: Sequence[Result], metric: str, goal: str, asked: Confirmation) -> str:
     """What a confirmation has come to."""
-    top, first = found[0], max(found, key=lambda result: value_of(result.records[0], metric) or -np.inf)
+    top = confirmation[0]
     if top.value is None:
         return f"{asked}: none of them finished with every seed"
+    by_first_seed = ranked([result_of(result.records[:1], metric) for result in confirmation], goal)
     name = top.records[0]["name"]
-    verdict = "which was best by its first seed too" if top is first else "another than by the first seed alone"
+    same = by_first_seed[0].records[0]["name"] == name
+    verdict = "which was best by its first seed too" if same else "another than by the first seed alone"
     return f"{asked}: best mean {metric} {top.value:.4f}, {verdict}: {name}"
 
 

@@ -6,11 +6,12 @@ over the seeds of a configuration, which counts only if every one of its runs ha
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import optuna
@@ -100,17 +101,23 @@ def results_of(state: State, trials: Iterable[Trial], folder: Path) -> list[Resu
     return [result_of(group, state["metric"], state.get("seeds", 1)) for group in groups if group]
 
 
-def results(name: str, root: str | Path | None = None) -> list[Result]:
-    """What the configurations of a sweep have come to, in the order of start."""
+def swept(name: str, root: str | Path | None = None) -> tuple[State, list[Result]]:
+    """What is run under a sweep's name now, and what its configurations have come to, in the order of start."""
     folder = folder_of(name, root)
     storage = File(folder)
     state = storage.state()
-    return results_of(state, storage.trials(state["study"]) if "study" in state else (), folder)
+    return state, results_of(state, storage.trials(state["study"]) if "study" in state else (), folder)
+
+
+def results(name: str, root: str | Path | None = None) -> list[Result]:
+    """What the configurations of a sweep have come to, in the order of start."""
+    return swept(name, root)[1]
 
 
 def ranking(name: str, root: str | Path | None = None) -> list[Result]:
     """What the configurations of a sweep have come to, best first."""
-    return ranked(results(name, root), File(folder_of(name, root)).state()["goal"])
+    state, unordered = swept(name, root)
+    return ranked(unordered, state["goal"])
 
 
 def records(name: str, root: str | Path | None = None) -> list[Record]:
@@ -118,42 +125,54 @@ def records(name: str, root: str | Path | None = None) -> list[Record]:
     return [record for result in results(name, root) for record in result.records]
 
 
-def best(name: str, *others: str, root: str | Path | None = None) -> Record:
+class Sought(NamedTuple):
+    """What sweeps that seek the same have come to."""
+
+    metric: str
+    goal: str
+    results: dict[str, list[Result]]  # of each sweep, in the order of start
+
+    @property
+    def ranked(self) -> list[Result]:
+        """Those of all sweeps, best first."""
+        return ranked(itertools.chain(*self.results.values()), self.goal)
+
+
+def sought(*names: str, root: str | Path | None) -> Sought:
+    """What sweeps have come to; raises SweepError if they differ in their metric or its goal."""
+    sweeps = {name: swept(name, root) for name in names}
+    goals = {name: (state["metric"], state["goal"]) for name, (state, _) in sweeps.items()}
+    if len(set(goals.values())) > 1:
+        each = ", ".join(f"{name!r} to {goal} {metric}" for name, (metric, goal) in goals.items())
+        raise SweepError(f"sweeps that seek different things have no best one in common: {each}")
+    return Sought(*goals[names[0]], {name: some for name, (_, some) in sweeps.items()})
+
+
+def best_of(*names: str, root: str | Path | None = None) -> Record:
     """The record of the run with the best metric after its last epoch, of one sweep or of several that seek the same.
 
     With several seeds, that of the first seed of the configuration with the best mean.
     """
-    metric, goal = sought(name, *others, root=root)
-    top = ranked((result for sweep in (name, *others) for result in results(sweep, root)), goal)
-    if top and top[0].value is not None:
-        return top[0].records[0]
-    named = " and ".join(map(repr, (name, *others)))
-    raise SweepError(f"sweep {named} has no finished run with {metric} yet")
-
-
-def sought(*names: str, root: str | Path | None) -> tuple[str, str]:
-    """The metric and the goal of sweeps; raises SweepError if they differ."""
-    states = {name: File(folder_of(name, root)).state() for name in names}
-    sought = {name: (state["metric"], state["goal"]) for name, state in states.items()}
-    if len(set(sought.values())) > 1:
-        each = ", ".join(f"{name!r} to {goal} {metric}" for name, (metric, goal) in sought.items())
-        raise SweepError(f"sweeps that seek different things have no best one in common: {each}")
-    return sought[names[0]]
+    all_of_them = sought(*names, root=root)
+    first = next(iter(all_of_them.ranked), None)
+    if first and first.value is not None:
+        return first.records[0]
+    raise SweepError(f"sweep {' and '.join(map(repr, names))} has no finished run with {all_of_them.metric} yet")
 
 
 def status(name: str, root: str | Path | None = None) -> str:
     """A sentence: how many runs there are and should be, what became of them, and which is best."""
-    return summary(name, File(folder_of(name, root)).state(), results(name, root))
+    return summary(name, *swept(name, root))
 
 
-def summary(name: str, state: State, found: Sequence[Result]) -> str:
+def summary(name: str, state: State, results: Sequence[Result]) -> str:
     """The sentence of `status`."""
-    runs, seeds = [record for result in found for record in result.records], state.get("seeds", 1)
+    runs, seeds = [record for result in results for record in result.records], state.get("seeds", 1)
     outcomes = ", ".join(f"{n} {what}" for what, n in Counter(record["status"] for record in runs).items())
     text = f"{name}: {len(runs)} of {state['total'] * seeds} runs ({outcomes or 'none yet'})"
     if spared := sum(map(saved, runs)):
         text += f"; stopping early saved about {duration(spared)}"
-    top = next(iter(ranked(found, state["goal"])), None)
+    top = next(iter(ranked(results, state["goal"])), None)
     if top and top.value is not None:
         mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
         text += f"; best {state['metric']} {top.value:.4f}{mean}: {top.records[0]['name']}"
@@ -188,15 +207,15 @@ def listing(name: str, root: str | Path | None = None, *, everything: bool = Fal
 
     Unless `everything` is asked for, it has the sweep's metric, what varies from run to run, and what became of each.
     """
-    state = File(folder_of(name, root)).state()
-    runs = [record for result in ranked(results(name, root), state["goal"]) for record in result.records]
-    found = table_of(runs)
+    state, unordered = swept(name, root)
+    runs = [record for result in ranked(unordered, state["goal"]) for record in result.records]
+    rows = table_of(runs)
     if everything:
-        return found
+        return rows
     parameters = {key for record in runs for key in record["config"]}
-    varied = [key for key in found if key in parameters and found[key].nunique(dropna=False) > 1]
+    varied = [key for key in rows if key in parameters and rows[key].nunique(dropna=False) > 1]
     shown = [_column(state["metric"]), *varied, "status", "epochs", "seconds"]
-    return found[[column for column in shown if column in found]]
+    return rows[[column for column in shown if column in rows]]
 
 
 def table_of(runs: Sequence[Record]) -> pd.DataFrame:
@@ -225,11 +244,10 @@ def configurations(name: str, *others: str, root: str | Path | None = None) -> p
     """
     import pandas as pd
 
-    metric, goal = sought(name, *others, root=root)
-    found = [(sweep, result) for sweep in (name, *others) for result in results(sweep, root)]
-    sweeps = {id(result): sweep for sweep, result in found}
-    best_first = ranked((result for _, result in found), goal)
-    rows = pd.DataFrame([_row(result, _column(metric)) | {"sweep": sweeps[id(result)]} for result in best_first])
+    both = sought(name, *others, root=root)
+    sweeps = {id(result): sweep for sweep, some in both.results.items() for result in some}
+    column = _column(both.metric)
+    rows = pd.DataFrame([_row(result, column) | {"sweep": sweeps[id(result)]} for result in both.ranked])
     return rows.dropna(axis="columns", how="all")
 
 
@@ -270,8 +288,8 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
         shares.append(optuna.importance.get_param_importances(drawn, evaluator=evaluator))
     shares = pd.DataFrame(shares).fillna(0)
     ends = shares.quantile([0.025, 0.975]).to_numpy()
-    found = pd.DataFrame({"mean": shares.mean(), "deviation": shares.std(), "low": ends[0], "high": ends[1]})
-    return found.sort_values("mean", ascending=False)
+    table = pd.DataFrame({"mean": shares.mean(), "deviation": shares.std(), "low": ends[0], "high": ends[1]})
+    return table.sort_values("mean", ascending=False)
 
 
 def _valued(trials: Sequence[Trial], name: str, goal: str) -> list[optuna.trial.FrozenTrial]:

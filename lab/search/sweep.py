@@ -21,7 +21,7 @@ from common.files import NotWritten, alone, clear
 from lab.execution.notebook import TRAINING, Notebook
 from lab.search import confirming
 from lab.search.confirmation import Confirmation
-from lab.search.confirming import choice, confirmed
+from lab.search.confirming import best, confirmed, status
 from lab.search.driving import Driver
 from lab.search.executors import Executor, Here
 from lab.search.jobs import Job, Jobs
@@ -31,7 +31,6 @@ from lab.search.progress import Progress
 from lab.search.reading import SweepError
 from lab.search.results import (
     Result,
-    best,
     configurations,
     folder_of,
     has_ended,
@@ -44,7 +43,6 @@ from lab.search.results import (
     results,
     results_of,
     run_folder,
-    status,
     summary,
     table,
     table_of,
@@ -82,6 +80,7 @@ __all__ = [
     "status",
     "table",
 ]
+choice = best  # as chapter 5 calls it
 METRIC = {"metric": "validationaccuracy", "goal": "maximize"}  # of given configurations
 
 
@@ -157,8 +156,9 @@ def _confirm(planned: Plan, asked: Confirmation) -> None:
         more = {"timeout": options.timeout, "notebook": options.notebook, "root": root}
         return run_configurations(configs, name, options.workers, reuse=True, **more)
 
-    found = confirming.confirm([*options.after, planned.sweep.name], asked, given, root)
-    print(f"{planned.sweep.name}: {confirming.sentence(found, planned.sweep.metric, asked)}", flush=True)
+    sweep = planned.sweep
+    confirmation = confirming.confirm([*options.after, sweep.name], asked, given, root)
+    print(f"{sweep.name}: {confirming.sentence(confirmation, sweep.metric, sweep.goal, asked)}", flush=True)
 
 
 @contextmanager

@@ -58,11 +58,42 @@ def test_the_mean_over_further_seeds_decides(notebook, capsys):
     again = [(config["layers"], config["seed"]) for config in fake.ran[4:]]
     assert sorted(again) == [(k, seed) for k in (1, 2, 3) for seed in (1, 2)]  # the first has run in the sweep
     assert [result.config["layers"] for result in sweep.confirmed("trial")] == [3, 2, 1]
-    assert sweep.best("trial")["config"]["layers"] == 1
-    assert sweep.choice("trial")["config"]["layers"] == 3
     assert (
         "the best 3 confirmed by 3 seeds: best mean validationaccuracy 0.8233, another than" in capsys.readouterr().out
     )
+
+
+def test_all_that_asks_for_the_best_gets_what_was_confirmed(notebook, capsys):
+    plan = definition("grid", SPACE)
+    run(plan, notebook=notebook, execute=Lucky())
+    assert sweep.best("trial")["config"]["layers"] == 1
+    assert "confirmed" not in sweep.status("trial")
+    run(plan | {"confirm": {"best": 3, "seeds": 3}}, notebook=notebook, execute=Lucky())
+    assert sweep.choice("trial") == sweep.best("trial")
+    assert sweep.best("trial")["config"]["layers"] == 3
+    name = sweep.best("trial")["name"]
+    assert sweep.status("trial").endswith(f"; confirmed by 3 seeds: mean 0.8233, {name}")
+    capsys.readouterr()
+    assert command.main(["best", "trial"]) == 0
+    assert f'"name": "{name}"' in capsys.readouterr().out
+
+
+def test_the_best_of_several_sweeps_is_asked_for_together(notebook, capsys):
+    run(definition("grid", SPACE), notebook=notebook, execute=Lucky())
+    other = definition("grid", {"layers": {"value": 2}, "activation": {"value": "RELU"}}, name="other")
+    run(other, notebook=notebook, execute=Lucky())
+    capsys.readouterr()
+    assert command.main(["best", "other", "trial"]) == 0
+    assert '"layers": 1' in capsys.readouterr().out
+
+
+def test_what_is_minimized_is_placed_and_judged_by_its_goal(notebook, capsys):
+    plan = definition("grid", SPACE, metric={"name": "validationaccuracy", "goal": "minimize"})
+    run(plan | {"confirm": {"best": 3, "seeds": 3}}, notebook=notebook, execute=Lucky())
+    confirmation = sweep.confirmed("trial")
+    assert [result.config["layers"] for result in confirmation] == [4, 2, 3]  # means 0.693, 0.813 and 0.823
+    assert "which was best by its first seed too" in capsys.readouterr().out
+    assert confirming.table_of(confirmation, goal="minimize")["place"].tolist() == [1, 2, 3]
 
 
 def test_its_table_has_the_first_seed_beside_the_mean_and_its_interval(notebook):

@@ -19,6 +19,7 @@ from lab.execution.notebook import Notebook, NotebookError
 from lab.search import command, jobs, sweep
 from lab.search.choosing import Search
 from lab.search.results import ranked, result_of, trials_of
+from lab.search.storage import File
 from lab.search.verdicts import RULES
 from sweep_kit import (
     SPACE,
@@ -293,6 +294,16 @@ def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     run(definition("grid"), notebook=notebook, execute=fake)
     assert len(fake.ran) == 12
     assert sweep.best("trial")["config"] != good
+
+
+@pytest.mark.parametrize("ask", [sweep.ranking, sweep.listing, sweep.status, sweep.configurations, sweep.best])
+def test_what_a_sweep_has_come_to_is_seen_in_one_look(ask, notebook, monkeypatch):
+    """Between two looks at its state another driver may have begun something else under its name."""
+    run(definition("grid"), notebook=notebook, execute=Fake())
+    looks, look = [], File.state
+    monkeypatch.setattr(File, "state", lambda self: looks.append(self) or look(self))
+    ask("trial")
+    assert len(looks) == 1
 
 
 def test_changed_code_or_definition_or_seed_begins_anew(notebook):
@@ -814,8 +825,8 @@ def test_an_agents_words_are_taken_for_ours_and_that_is_said(tmp_path, monkeypat
     assert given["configs"] == [config]
     assert "hidden_size is taken for num_hidden_neurons" in given["taken"]
     assert "opt is taken for optimizer" in capsys.readouterr().out
-    assert agent({"dropout": 0.1}, tmp_path, monkeypatch)[0] == 1
-    assert "'dropout' is not a parameter of 03_train.ipynb" in capsys.readouterr().err
+    assert agent({"warmth": 0.1}, tmp_path, monkeypatch)[0] == 1
+    assert "'warmth' is not a parameter of 03_train.ipynb" in capsys.readouterr().err
 
 
 def test_a_run_is_called_by_its_folder_whatever_its_notebook_calls_it(notebook):
