@@ -39,32 +39,33 @@ def _tidy_table(soup: BeautifulSoup, table: Tag) -> None:
     columns = max((len(row.find_all(["th", "td"])) for row in table.select("tr")), default=0)
     table["class"] = [*table.get("class", []), *(name for name, most in DENSE.items() if columns > most)]
     for header in table.select("th"):
-        header["scope"] = "col" if header.find_parent("thead") else "row"
+        header["scope"] = ("colgroup" if header.get("colspan") else "col") if header.find_parent("thead") else "row"
         if not header.get_text(strip=True):
             header.name, header.attrs = "td", {}  # the corner of a table heads nothing
-        for text in header.find_all(string=re.compile("_")):  # a long name may break after each of its words
+    for cell in table.select("th, td"):
+        for text in cell.find_all(string=re.compile(r"\w_\w")):  # a long name may break after each of its words
             text.replace_with(*BeautifulSoup(html.escape(text).replace("_", "_<wbr/>"), "html.parser").contents)
 
 
 def _one_header(table: Tag) -> None:
     """Where pandas gives the names of the index a row of their own, put them beside the names of the columns."""
-    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")]
+    rows = [row.find_all(["th", "td"]) for row in table.select("thead tr")][-2:]
     if len(rows) != 2 or len(rows[0]) != len(rows[1]):
         return
     pairs = [(above, below) for above, below in zip(*rows, strict=True) if below.get_text(strip=True)]
     if not any(above.get_text(strip=True) for above, _ in pairs):
         for above, below in pairs:
             above.replace_with(below)
-        table.select("thead tr")[1].decompose()
+        table.select("thead tr")[-1].decompose()
 
 
 def _mark_numbers(table: Tag) -> None:
     """Mark the columns that hold nothing but numbers, to be set flush right."""
     head, rows = ([row.find_all(["th", "td"]) for row in table.select(f"{part} tr")] for part in ("thead", "tbody"))
-    if not rows or table.select("[colspan]"):
+    if not rows or table.select("tbody [colspan], thead tr:last-child [colspan]"):
         return
-    for k in range(1, min(map(len, [*head[:1], *rows])) + 1):  # from the right, where no cell spans several rows
+    for k in range(1, min(map(len, [*head[-1:], *rows])) + 1):  # from the right, where no cell spans several rows
         column = [cells[-k] for cells in rows]
         if all(cell.name == "td" and NUMBER.fullmatch(cell.get_text(strip=True)) for cell in column):
-            for cell in column + [cells[-k] for cells in head[:1]]:
+            for cell in column + [cells[-k] for cells in head[-1:]]:
                 cell["class"] = [*cell.get("class", []), "number"]

@@ -88,7 +88,7 @@ def fresh(tmp_path_factory) -> Path:
         "## Formulas\n\n$$" + " + ".join("abcdefghijklmnop") * 4 + "$$\n\n[Next](02_next.ipynb) > quoted",
         code("class Long:\n    x = '" + "x" * 200 + "'  # " + "y" * 200, tags=["show-code"]),
         "### A table\n\n| a | b |\n|---|---|\n| 1 | 2 |",
-        code("wide", shown(html=wide.to_html()), shown(html=wide.style.format("{:.1f}").to_html())),
+        code("wide", shown(html=wide.to_html()), shown(html=table(wide, "{:.1f}", "Wide, " * 30).to_html())),
         "### To sort",
         code("table(runs)", shown(html=table(RUNS, {"accuracy": "{:.1%}"}).to_html())),
         "## What it prints",
@@ -319,6 +319,20 @@ def test_from_the_index_to_a_page_and_back(opened, fresh):
     assert "88.9\u202f%" in page.locator(".cards").inner_text()
 
 
+def test_in_the_dark_the_index_frames_its_pictures_in_what_is_turned_to_dark(opened, fresh):
+    pictures = opened(fresh / "index.html", scheme="dark").locator(".pages img:not(.photographs)")
+    look = "all => all.map(i => [getComputedStyle(i).filter, getComputedStyle(i).backgroundColor])"
+    assert pictures.evaluate_all(look) == [["invert(1) hue-rotate(180deg)", "rgb(255, 255, 255)"]] * 2
+
+
+def test_a_caption_is_read_whole_on_a_telephone_whose_table_scrolls(opened, fresh):
+    page = opened(fresh / "01_everything.html", TELEPHONE)
+    box = page.locator("caption").first.bounding_box()
+    assert page.locator("table:has(caption)").first.bounding_box()["width"] > TELEPHONE[0]
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= TELEPHONE[0]
+
+
 # --- Interactive figures ---
 
 
@@ -453,11 +467,13 @@ def said(figure) -> str:
 def test_curves_are_read_with_the_slider_which_says_its_values(drawn):
     page, figure = drawn
     slider = figure.get_by_role("slider", name="epoch")
-    assert said(figure) == "epoch 5. validation accuracy (%): first 97.5; validation loss: first 0.25."
+    assert said(figure) == "epoch 5. validation accuracy (%): 97.5 for first. validation loss: 0.25 for first."
     slider.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    read = "epoch 2. validation accuracy (%): first 95, second 93; validation loss: first 0.5, second 0.7."
+    read = (
+        "epoch 2. validation accuracy (%): 95 for first; 93 for second. validation loss: 0.5 for first; 0.7 for second."
+    )
     assert said(figure) == slider.get_attribute("aria-valuetext") == read
 
 

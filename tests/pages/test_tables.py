@@ -55,3 +55,18 @@ def test_the_same_table_is_the_same_markup_each_time_and_another_has_names_of_it
     assert table(frame).to_html() == table(again).to_html()
     name = re.compile('id="(T_[^"]+)"')
     assert not set(name.findall(table(frame).to_html())) & set(name.findall(table(other).to_html()))
+
+
+def test_columns_in_groups_are_numbers_too_and_the_index_is_named_beside_them():
+    columns = pd.MultiIndex.from_product([["here", "there"], ["W1", "W2"]])
+    frame = pd.DataFrame([[1.0, 2, 3, 4], [5, 6, 7, 8]], pd.Index(["ours", "theirs"], name="peer"), columns)
+    soup = BeautifulSoup(tidy(table(frame, "{:.1f}").to_html()), "html.parser")
+    head = [[(cell.get_text(strip=True), cell.get("scope")) for cell in row] for row in map(cells, soup.thead("tr"))]
+    assert head[0] == [("", None), ("here", "colgroup"), ("there", "colgroup")]
+    assert head[1] == [("peer", "col"), *[("W1", "col"), ("W2", "col")] * 2]
+    assert len(head) == 2
+    assert [cell.get_text() for cell in soup.select("td.number")] == [f"{k}.0" for k in range(1, 9)]
+
+
+def cells(row):
+    return row.find_all(["th", "td"])

@@ -344,8 +344,8 @@
       at = k;
       slider.value = k;
       const of = ({ name, values }) => `${name}: ` + (seen().filter((one) => values[one][k] !== null)
-        .map((one) => `${series[one].name} ${round(values[one][k])}`).join(", ") || "none");
-      said.textContent = `${x.name} ${round(xs[k])}${x.texts ? ` (${x.texts[k]})` : ""}. ${panels.map(of).join("; ")}.`;
+        .map((one) => `${round(values[one][k])} for ${series[one].name}`).join("; ") || "none");
+      said.textContent = `${x.name} ${round(xs[k])}${x.texts ? ` (${x.texts[k]})` : ""}. ${panels.map(of).join(". ")}.`;
       slider.setAttribute("aria-valuetext", said.textContent);
       mark();
     }

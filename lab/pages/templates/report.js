@@ -42,7 +42,7 @@ const textOf = (cell) => cell.textContent.trim();
 const typed = (text) => text.replace(/[\u202f\u00a0]/g, " ").replaceAll("\u2212", "-"); // as other programs read it
 
 function sortable(table) {
-  const [head] = table.tHead.rows, body = table.tBodies[0];
+  const head = [...table.tHead.rows].at(-1), body = table.tBodies[0];
   [...head.cells].forEach((cell, column) => {
     if (cell.localName !== "th") return;
     const button = document.createElement("button");
@@ -70,7 +70,8 @@ function downloadable(table) {
   button.textContent = "Download as CSV";
   button.setAttribute("aria-label", `Download as CSV: ${name.replaceAll("-", " ")}`);
   button.addEventListener("click", () => {
-    const lines = [...table.rows].map((row) => [...row.cells].map((cell) => quoted(typed(textOf(cell)))).join(","));
+    const spread = (cell) => Array(cell.colSpan).fill(quoted(typed(textOf(cell))));
+    const lines = [...table.rows].map((row) => [...row.cells].flatMap(spread).join(","));
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([`\ufeff${lines.join("\r\n")}\r\n`], { type: "text/csv" }));
     link.download = `${name}.csv`;
@@ -81,9 +82,9 @@ function downloadable(table) {
 }
 
 for (const table of document.querySelectorAll("main .output table")) {
-  if (!table.tHead || table.tHead.rows.length !== 1 || table.tBodies[0]?.rows.length < 3) continue;
+  if (!table.tHead || table.tBodies[0]?.rows.length < 3) continue;
   downloadable(table);
-  if (!table.querySelector("[rowspan], [colspan]")) sortable(table);
+  if (!table.querySelector("[rowspan], tbody [colspan], thead tr:last-child [colspan]")) sortable(table);
 }
 
 // What the mouse can scroll, the keyboard must too; an edge that hides something fades
