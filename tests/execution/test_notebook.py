@@ -31,7 +31,11 @@ def test_a_fingerprint_is_of_all_that_the_notebook_imports():
     packages = ((REPOSITORY / folder).glob("*.py") for folder in ("backends", "common"))
     there = {path.relative_to(REPOSITORY).as_posix() for package in packages for path in package}
     core = {"activations.py", "optimizers.py", "nn_core.py", "fashion_mnist.py", "lab/tracking/__init__.py"}
-    unneeded = {"common/machine.py", "common/streams.py"}  # by a training: neither decides a result
+    unneeded = {
+        "common/intervals.py",
+        "common/machine.py",
+        "common/streams.py",
+    }  # by a training: neither decides a result
     assert names >= core | there - unneeded
 
 
@@ -47,9 +51,9 @@ def test_a_fingerprint_is_of_all_that_the_notebook_imports():
     ],
 )
 def test_imports_are_followed_wherever_they_stand(source, names):
-    found = {path.relative_to(REPOSITORY).as_posix() for path in imported([source])}
-    assert found >= names
-    assert names or not found
+    modules = {path.relative_to(REPOSITORY).as_posix() for path in imported([source])}
+    assert modules >= names
+    assert names or not modules
 
 
 def test_another_numpy_has_another_fingerprint(notebook, monkeypatch):
