@@ -109,14 +109,14 @@ class Notebook:
 
     def __init__(self, path: str | Path, also: Iterable[Path] = ()) -> None:
         self.path, self._also = Path(path).resolve(), tuple(also)
-        found = parameters(self.path)
-        if not found:
+        entries = parameters(self.path)
+        if not entries:
             raise NotebookError(f"{self.path.name} has no cell tagged 'parameters': tag the one that a sweep is to set")
-        if "folder" not in found:
+        if "folder" not in entries:
             raise NotebookError(f"{self.path.name} has no parameter 'folder', which says where to keep a run")
-        self.plain = {"draw": False} if "draw" in found else {}  # another way to leave out figures
-        self.types = {name: entry.kind for name, entry in found.items() if name not in HOUSEKEEPING}
-        self.defaults = {name: entry.default for name, entry in found.items() if name not in HOUSEKEEPING}
+        self.plain = {"draw": False} if "draw" in entries else {}  # another way to leave out figures
+        self.types = {name: entry.kind for name, entry in entries.items() if name not in HOUSEKEEPING}
+        self.defaults = {name: entry.default for name, entry in entries.items() if name not in HOUSEKEEPING}
         self._files: list[Path] = []  # that decide the fingerprint
         self._marks: list[tuple[int, int]] = []  # which change with them
         self.fingerprint = self.fingerprint_now()
@@ -217,18 +217,18 @@ def fingerprint(notebook: str | Path = TRAINING, also: Iterable[Path] = ()) -> s
 
 def _marks(files: Iterable[Path]) -> list[tuple[int, int]]:
     """When files were written, and their lengths; zeros for one that is not there."""
-    found = [path.stat() if path.exists() else None for path in files]
-    return [(one.st_mtime_ns, one.st_size) if one else (0, 0) for one in found]
+    stats = [path.stat() if path.exists() else None for path in files]
+    return [(one.st_mtime_ns, one.st_size) if one else (0, 0) for one in stats]
 
 
 def imported(sources: Iterable[str]) -> set[Path]:
     """The files of this repository that some code imports, wherever it stands in it, and those that they import."""
-    found: set[Path] = set()
+    modules: set[Path] = set()
     waiting = {path for source in sources for path in _imports(source)}
     while waiting:
-        found |= waiting
-        waiting = {path for module in waiting for path in _imports(_text(module))} - found
-    return found
+        modules |= waiting
+        waiting = {path for module in waiting for path in _imports(_text(module))} - modules
+    return modules
 
 
 def code_of(notebook: Path, defaults: bool = True) -> list[str]:

@@ -55,16 +55,16 @@ def _flat(parameters: Any, above: tuple[str, ...] = ()) -> dict[tuple[str, ...],
     if not isinstance(parameters, dict) or not parameters:
         place = f" of {'.'.join(above)!r}" if above else ""
         raise SweepError(f"parameters{place} must name at least one parameter and its values, not {shown(parameters)}")
-    found: dict[tuple[str, ...], Any] = {}
+    entries: dict[tuple[str, ...], Any] = {}
     for key, entry in parameters.items():
         if not re.fullmatch(NAME, key):
             rule = "W&B's begin with a letter or _, and hold letters, digits, '_', '-' and '.' alone"
             raise SweepError(f"{shown(key)} cannot be the name of a parameter: {rule}")
         if isinstance(entry, dict) and entry.keys() == {"parameters"}:
-            found |= _flat(entry["parameters"], (*above, key))
+            entries |= _flat(entry["parameters"], (*above, key))
         else:
-            found[*above, key] = entry
-    return found
+            entries[*above, key] = entry
+    return entries
 
 
 def _parameter(path: tuple[str, ...], entry: Any, grid: bool, say: Callable[[str], object]) -> Parameter:
@@ -149,13 +149,13 @@ def _listed(path: tuple[str, ...], kind: str, given: dict[str, Any], say: Callab
 
 def once(name: str, values: Iterable[Any], say: Callable[[str], object]) -> tuple[Any, ...]:
     """The values without those that are there already, ADAM being adam and 1 being 1.0; each of these gets a line."""
-    found: dict[str, Any] = {}
+    different: dict[str, Any] = {}
     for value in values:
-        first = found.setdefault(key_of(value), value)
+        first = different.setdefault(key_of(value), value)
         if first is not value:
             same = "twice" if first == value else f"and {shown(first)}, which are one"
             say(f"{name}: {shown(value)} {same}; it runs once")
-    return tuple(found.values())
+    return tuple(different.values())
 
 
 def key_of(value: Any) -> str:

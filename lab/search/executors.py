@@ -127,10 +127,10 @@ def heard(folder: Path, hear: Callable[[Record], object]) -> Iterator[None]:
 def _changed(path: Path) -> tuple[int, int] | None:
     """What changes when a file is replaced; None without one."""
     try:
-        found = path.stat()
+        state = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino
+    return state.st_mtime_ns, state.st_ino
 
 
 def cores() -> int:

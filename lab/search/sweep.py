@@ -116,9 +116,9 @@ def run(
         print(line, flush=True)
     with _alone(planned.folder):
         state = _search(planned)
-        found = results_of(state, File(planned.folder).trials(state["study"]), planned.folder)
-    print(summary(planned.sweep.name, state, found), flush=True)
-    runs = [record for result in found for record in result.records]
+        outcomes = results_of(state, File(planned.folder).trials(state["study"]), planned.folder)
+    print(summary(planned.sweep.name, state, outcomes), flush=True)
+    runs = [record for result in outcomes for record in result.records]
     if runs and all(record["status"] == "failed" for record in runs):
         raise SweepError(f"every run of {planned.sweep.name} failed, the last with {runs[-1]['error']}")
     if planned.confirm:
@@ -229,33 +229,33 @@ def run_configurations(
     with _alone(folder):
         state = {"names": list(jobs), "fingerprint": training.fingerprint, "total": len(jobs)} | METRIC
         File(folder).keep_state(state)
-        found = _run_given(list(jobs.values()), training, folder, workers, timeout=timeout, taken=taken, reuse=reuse)
-    for name, record in found.items():
+        by_name = _run_given(list(jobs.values()), training, folder, workers, timeout=timeout, taken=taken, reuse=reuse)
+    for name, record in by_name.items():
         if record["status"] not in ENDED:
             raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")
-    return [found[name] for name in names]
+    return [by_name[name] for name in names]
 
 
 def _run_given(
     jobs: Sequence[Job], notebook: Notebook, folder: Path, workers: int, *, timeout: float, **more: Any
 ) -> dict[str, Record]:
     """The records of jobs of one configuration each, by its name; `more` is for the runner."""
-    copies, found = Copies(None), dict[str, Record]()
+    copies, by_name = Copies(None), dict[str, Record]()
     metric, goal = METRIC["metric"], METRIC["goal"]
 
     def tell(job: Job, records: Sequence[Record]) -> None:
-        found[job.key] = records[0]
+        by_name[job.key] = records[0]
 
     with Here(workers, notebook, folder / "kernels.log", copies.environment) as executor:
         runner = Runner(folder, notebook, executor, copies, timeout, **more)
         for job in jobs:
             if records := runner.kept(job.configs):
                 tell(job, records)
-        ended = [result_of([record], metric) for record in found.values()]
+        ended = [result_of([record], metric) for record in by_name.values()]
         progress = Progress(metric, goal, len(jobs), ended)
         driver = Driver(runner, progress, Retention(folder, notebook.path.name, goal, None), tell)
-        driver.drive([job for job in jobs if job.key not in found])
-    return found
+        driver.drive([job for job in jobs if job.key not in by_name])
+    return by_name
 
 
 def send(name: str, *, delete: bool = False, root: str | Path | None = None) -> int:

@@ -201,12 +201,12 @@ class Benchmark(_Described):
 
     @model_validator(mode="after")
     def _whole(self) -> Benchmark:
-        for key, found in self.measured.items():
-            if isinstance(found, dict):  # compared
-                rounds = {len(some) for timed in found.values() for peer in timed.values() for some in peer.seconds}
-                if len(rounds) > 1 or any(BARE not in timed for timed in found.values()):
+        for key, entry in self.measured.items():
+            if isinstance(entry, dict):  # compared
+                rounds = {len(some) for timed in entry.values() for peer in timed.values() for some in peer.seconds}
+                if len(rounds) > 1 or any(BARE not in timed for timed in entry.values()):
                     raise ValueError(f"{key} must hold as many rounds of each peer, and of {BARE}")
-                if nameless := {peer for timed in found.values() for peer in timed} - self.titles.keys():
+                if nameless := {peer for timed in entry.values() for peer in timed} - self.titles.keys():
                     raise ValueError(f"titles must name {min(nameless)}")
         return self
 

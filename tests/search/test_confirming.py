@@ -98,15 +98,15 @@ def test_what_is_minimized_is_placed_and_judged_by_its_goal(notebook, capsys):
 
 def test_its_table_has_the_first_seed_beside_the_mean_and_its_interval(notebook):
     run(definition("grid", SPACE, confirm={"best": 2, "seeds": 3}), notebook=notebook, execute=Lucky())
-    found = confirming.table_of(sweep.confirmed("trial"))
-    assert found["layers"].tolist() == [3, 1]
-    assert found["place"].tolist() == [2, 1]
-    assert found["first"].tolist() == [0.85, 0.90]
-    assert found["mean"].tolist() == pytest.approx([(0.85 + 2 * 0.81) / 3, 0.7])
+    rows = confirming.table_of(sweep.confirmed("trial"))
+    assert rows["layers"].tolist() == [3, 1]
+    assert rows["place"].tolist() == [2, 1]
+    assert rows["first"].tolist() == [0.85, 0.90]
+    assert rows["mean"].tolist() == pytest.approx([(0.85 + 2 * 0.81) / 3, 0.7])
     deviation = np.std([0.85, 0.81, 0.81], ddof=1)
     half = 4.302653 * deviation / 3**0.5  # Student's t with two degrees of freedom, from a table
-    assert (found["high"] - found["mean"])[0] == pytest.approx(half, rel=1e-6)
-    assert "seed" not in found
+    assert (rows["high"] - rows["mean"])[0] == pytest.approx(half, rel=1e-6)
+    assert "seed" not in rows
 
 
 def test_what_has_run_is_not_run_again(notebook):
@@ -123,8 +123,8 @@ def test_the_best_of_several_sweeps_are_confirmed_together(notebook):
         run(parts, after=["trial"], notebook=notebook, execute=Lucky())
     other = definition("grid", SPACE | {"activation": {"value": "RELU"}}, name="other")
     run(other, notebook=notebook, execute=Lucky())
-    found = confirming.candidates(["trial", "other"], 5)
-    assert [config["layers"] for config in found] == [1, 1, 3, 3, 2]
+    configs = confirming.candidates(["trial", "other"], 5)
+    assert [config["layers"] for config in configs] == [1, 1, 3, 3, 2]
 
 
 def test_one_that_the_sweep_has_overtaken_counts_no_more(notebook):

@@ -276,8 +276,8 @@ def test_a_kernel_that_dies_when_its_run_is_finished_has_done_its_part(notebook)
             raise ExecutionError("DeadKernelError: Kernel died", died=True)
 
     fake = Dies()
-    found = run(definition(), 3, notebook=notebook, execute=fake)
-    assert list(found["status"]) == ["finished"] * 3
+    table = run(definition(), 3, notebook=notebook, execute=fake)
+    assert list(table["status"]) == ["finished"] * 3
     assert len(fake.ran) == 3
     assert not list(sweep.folder_of("trial").glob("*/previous_*"))
 

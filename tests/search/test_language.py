@@ -24,9 +24,9 @@ X = "learning_rate"
 def test_the_sweep_of_the_design_in_three_methods():
     files = Path(sweep.__file__).parents[2] / "sweeps"
     for method in ("random", "bayes", "grid"):
-        found = read(files / f"{method}.yaml")
-        assert (found.name, found.method, found.metric, found.goal) == (method, method, *METRIC.values())
-        assert {key: parameter.choices for key, parameter in found.space.items()} == {
+        meant = read(files / f"{method}.yaml")
+        assert (meant.name, meant.method, meant.metric, meant.goal) == (method, method, *METRIC.values())
+        assert {key: parameter.choices for key, parameter in meant.space.items()} == {
             "max_epochs": (5, 10),
             "initializer": ("RANDOM", "XAVIER"),
             "layers": (2, 3, 4),
@@ -37,7 +37,7 @@ def test_the_sweep_of_the_design_in_three_methods():
             "optimizer": ("SGD", "MGD", "NAG", "RMSPROP", "ADAM"),
             "batch_size": (16, 32, 64),
         }
-        assert found.size == 9720
+        assert meant.size == 9720
     assert read(files / "random.yaml").run_cap == 24
 
 
@@ -67,8 +67,8 @@ def test_the_sweep_files_fit_the_training_notebook():
     ],
 )
 def test_every_way_to_give_a_parameter(entry, expected):
-    found = read(definition(parameters={"learning_rate": entry})).space["learning_rate"]
-    assert found.distribution == expected
+    parameter = read(definition(parameters={"learning_rate": entry})).space["learning_rate"]
+    assert parameter.distribution == expected
 
 
 def test_yaml_json_and_dictionary_say_the_same(tmp_path):
@@ -79,8 +79,8 @@ def test_yaml_json_and_dictionary_say_the_same(tmp_path):
 
 def test_a_file_without_a_name_lends_its_own(tmp_path):
     (tmp_path / "mine.yaml").write_text("method: grid\nparameters: {layers: {values: [1, 2]}}")
-    found = read(tmp_path / "mine.yaml")
-    assert (found.name, found.metric, found.goal) == ("mine", "validationaccuracy", "maximize")
+    meant = read(tmp_path / "mine.yaml")
+    assert (meant.name, meant.metric, meant.goal) == ("mine", "validationaccuracy", "maximize")
 
 
 @pytest.mark.parametrize(
@@ -203,25 +203,25 @@ def refused(source, sentence):
 
 
 def test_a_metric_without_a_goal_is_minimized_and_a_target_ends_the_sweep():
-    found = read(definition(metric={"name": "my/loss", "target": 0.1}))
-    assert (found.metric, found.goal, found.target) == ("my/loss", "minimize", 0.1)
-    assert found.said == ("metric 'my/loss' has no goal: minimized, as on W&B",)
-    assert [found.reached(value) for value in (0.2, 0.1, 0.05, None)] == [False, True, True, False]
+    meant = read(definition(metric={"name": "my/loss", "target": 0.1}))
+    assert (meant.metric, meant.goal, meant.target) == ("my/loss", "minimize", 0.1)
+    assert meant.said == ("metric 'my/loss' has no goal: minimized, as on W&B",)
+    assert [meant.reached(value) for value in (0.2, 0.1, 0.05, None)] == [False, True, True, False]
     up = read(definition(metric={"name": "x", "goal": "maximize", "target": 1}))
     assert [up.reached(value) for value in (0.9, 1.0, 2)] == [False, True, True]
     assert not read(definition()).reached(1)
 
 
 def test_what_only_wandb_uses_is_said_in_one_line():
-    found = read(definition(entity="me", job="train", controller={"type": "local"}, program="x.py", apiVersion="1"))
-    assert found.said == ("entity, job, apiVersion, controller: for W&B only",)
+    meant = read(definition(entity="me", job="train", controller={"type": "local"}, program="x.py", apiVersion="1"))
+    assert meant.said == ("entity, job, apiVersion, controller: for W&B only",)
 
 
 def test_values_may_be_anything_json_can_say_and_each_counts_once():
     values = [[64, 64], [128], {"a": 1}, True, "true", 1, 1.0, "1", None, "relu", "ReLU", [64, 64]]
-    found = read(definition(parameters={X: {"values": values}}))
-    assert found.space[X].choices == ([64, 64], [128], {"a": 1}, True, "true", 1, "1", None, "relu")
-    assert found.said == (
+    meant = read(definition(parameters={X: {"values": values}}))
+    assert meant.space[X].choices == ([64, 64], [128], {"a": 1}, True, "true", 1, "1", None, "relu")
+    assert meant.said == (
         "learning_rate: 1.0 twice; it runs once",
         "learning_rate: 'ReLU' and 'relu', which are one; it runs once",
         "learning_rate: [64, 64] twice; it runs once",
@@ -230,9 +230,9 @@ def test_values_may_be_anything_json_can_say_and_each_counts_once():
 
 def test_a_dot_in_a_name_nests_nothing():
     parameters = {"model.width": {"value": 1}, "model": {"parameters": {"depth": {"values": [2, 3]}}}}
-    found = read(definition(parameters=parameters))
+    meant = read(definition(parameters=parameters))
     chosen = {"model.width": 1, "model.depth": 3}
-    assert found.configuration(chosen) == {"model.width": 1, "model": {"depth": 3}}
+    assert meant.configuration(chosen) == {"model.width": 1, "model": {"depth": 3}}
 
 
 @pytest.mark.parametrize(
@@ -269,9 +269,9 @@ QUANTILES = [
 @pytest.mark.parametrize(("entry", "quantiles"), QUANTILES)
 def test_quantiles_are_those_of_wandb(entry, quantiles):
     parameter = read(definition(parameters={X: entry})).space[X]
-    found = [parameter.value(u) for u in (0.001, 0.25, 0.5, 0.9)]
-    assert found == (quantiles if isinstance(quantiles[0], str) else pytest.approx(quantiles, rel=1e-8))
-    assert all(type(value) is int for value in found) == all(type(value) is int for value in quantiles)
+    drawn = [parameter.value(u) for u in (0.001, 0.25, 0.5, 0.9)]
+    assert drawn == (quantiles if isinstance(quantiles[0], str) else pytest.approx(quantiles, rel=1e-8))
+    assert all(type(value) is int for value in drawn) == all(type(value) is int for value in quantiles)
 
 
 # What is searched natively, by the distribution function that W&B's documentation gives.
@@ -435,5 +435,5 @@ def test_whatever_a_file_holds_it_is_a_sweep_or_one_sentence(content, entry):
 
 def test_what_only_bayes_imputes_is_said_to_have_no_effect_elsewhere():
     plan = {"method": "grid", "metric": {"name": "loss", "goal": "minimize", "impute": "latest"}}
-    found = read(plan | {"parameters": {"layers": {"values": [2, 3]}}})
-    assert found.said == ("impute has no effect with method grid, as on W&B",)
+    meant = read(plan | {"parameters": {"layers": {"values": [2, 3]}}})
+    assert meant.said == ("impute has no effect with method grid, as on W&B",)

@@ -37,9 +37,9 @@ def test_a_grid_visits_its_points_by_sorted_names_the_last_changing_fastest():
         "a.b": Listed(("a", "b"), ([1], [2])),
         "B": Listed(("B",), ("x",)),
     }
-    found = [configuration(space, point) for point in points(space)]
+    visited = [configuration(space, point) for point in points(space)]
     expected = itertools.product(["x"], [[1], [2]], [0, 1, 2], [1, 2])
-    assert found == [{"B": B, "a": {"b": ab, "z": az}, "b": b} for B, ab, az, b in expected]
+    assert visited == [{"B": B, "a": {"b": ab, "z": az}, "b": b} for B, ab, az, b in expected]
 
 
 def test_a_grid_of_any_size_is_never_made_whole():

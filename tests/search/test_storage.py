@@ -21,9 +21,9 @@ def trial(rate=0.5, **others):
 
 @pytest.fixture(params=[Memory, File])
 def storage(request, tmp_path) -> Storage:
-    found = request.param(tmp_path) if request.param is File else request.param()
-    found.open("study", "maximize", {"lag": 4})
-    return found
+    storage = request.param(tmp_path) if request.param is File else request.param()
+    storage.open("study", "maximize", {"lag": 4})
+    return storage
 
 
 # --- the contract ---

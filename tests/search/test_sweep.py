@@ -462,12 +462,12 @@ def test_means_over_seeds_are_those_worked_by_hand(notebook):
         [record(3, 0, "finished", 0.90, 30.0), record(3, 1, "finished", 0.70, 50.0)],
         [record(5, 0, "finished", 0.95, 1.0)],  # the other seed has not run yet
     ]
-    found = [result_of(group, "validationaccuracy", 2) for group in groups]
+    results = [result_of(group, "validationaccuracy", 2) for group in groups]
     for goal, order in (("maximize", [2, 3, 4, 5]), ("minimize", [3, 2, 4, 5])):
-        assert [result.config["layers"] for result in ranked(found, goal)] == order
-    assert [result.value for result in found] == [pytest.approx(0.82), None, pytest.approx(0.80), None]
-    assert found[0].deviation == pytest.approx(0.02 * 2**0.5)
-    assert found[1].deviation is None
+        assert [result.config["layers"] for result in ranked(results, goal)] == order
+    assert [result.value for result in results] == [pytest.approx(0.82), None, pytest.approx(0.80), None]
+    assert results[0].deviation == pytest.approx(0.02 * 2**0.5)
+    assert results[1].deviation is None
 
 
 @pytest.mark.kernel
@@ -550,10 +550,10 @@ def test_what_has_not_finished_shows_no_metric_and_what_is_shown_is_best_first(n
     fake = Fake(diverge=[{"layers": 3, "learning_rate": 0.1, "seed": 1}])
     table = run(definition("grid", parameters), notebook=notebook, execute=fake)
     assert table.set_index("status").validationaccuracy.isna().to_dict() == {"finished": False, "diverged": True}
-    found = sweep.listing("trial")
-    assert list(found.columns) == ["validationaccuracy", "layers", "learning_rate", "status", "epochs", "seconds"]
-    assert list(zip(found.layers, found.learning_rate, strict=True)) == [(3, 0.15), (2, 0.1), (2, 0.15), (3, 0.1)]
-    assert len(sweep.listing("trial", everything=True).columns) > len(found.columns)
+    rows = sweep.listing("trial")
+    assert list(rows.columns) == ["validationaccuracy", "layers", "learning_rate", "status", "epochs", "seconds"]
+    assert list(zip(rows.layers, rows.learning_rate, strict=True)) == [(3, 0.15), (2, 0.1), (2, 0.15), (3, 0.1)]
+    assert len(sweep.listing("trial", everything=True).columns) > len(rows.columns)
 
 
 def test_the_best_of_several_sweeps_is_by_the_mean_over_seeds(notebook):

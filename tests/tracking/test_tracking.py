@@ -93,18 +93,18 @@ def test_a_finished_run_leaves_its_whole_story(tmp_path, monkeypatch):
         run.log(EPOCH)
         assert record(tmp_path / "run")["history"] == [EPOCH]
         run.log(EPOCH | {"epoch": 2})
-    found = record(tmp_path / "run")
-    assert found["status"] == run.status == "finished"
-    assert found["config"] == CONFIG
-    assert found["history"] == run.history == [EPOCH, EPOCH | {"epoch": 2}]
-    assert found["name"] == tracking.run_name(CONFIG)
-    assert found["error"] is None
-    assert found["fingerprint"] == "abc"
-    assert found["threads"]["OMP_NUM_THREADS"] == "1"
-    assert found["versions"].keys() == {"python", "numpy", "platform"}
-    assert found["seconds"] >= 0
-    assert found["started"] <= found["finished"]
-    assert found["finished"].endswith("+00:00")
+    kept = record(tmp_path / "run")
+    assert kept["status"] == run.status == "finished"
+    assert kept["config"] == CONFIG
+    assert kept["history"] == run.history == [EPOCH, EPOCH | {"epoch": 2}]
+    assert kept["name"] == tracking.run_name(CONFIG)
+    assert kept["error"] is None
+    assert kept["fingerprint"] == "abc"
+    assert kept["threads"]["OMP_NUM_THREADS"] == "1"
+    assert kept["versions"].keys() == {"python", "numpy", "platform"}
+    assert kept["seconds"] >= 0
+    assert kept["started"] <= kept["finished"]
+    assert kept["finished"].endswith("+00:00")
 
 
 def test_without_a_folder_a_run_is_kept_among_the_single_ones(tmp_path):
@@ -137,10 +137,10 @@ def test_any_other_end_is_recorded_and_goes_on(tmp_path, error, status):
 
     with pytest.raises(type(error)):
         train()
-    found = record(tmp_path)
-    assert found["status"] == status
-    assert found["error"] == f"{type(error).__name__}: {error}"
-    assert found["history"] == [EPOCH]
+    kept = record(tmp_path)
+    assert kept["status"] == status
+    assert kept["error"] == f"{type(error).__name__}: {error}"
+    assert kept["history"] == [EPOCH]
 
 
 def test_each_epoch_prints_a_line(tmp_path, capsys):

@@ -383,14 +383,14 @@ with tracking.start(dict(layers=layers, seed=seed), folder) as run:
 
 def commands_of(process):
     """The command lines of a process and all below it, as long as it runs."""
-    psutil, found = pytest.importorskip("psutil"), set()
+    psutil, commands = pytest.importorskip("psutil"), set()
     while process.poll() is None:
         with contextlib.suppress(psutil.Error):
             for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
                 with contextlib.suppress(psutil.Error):
-                    found.add(" ".join(one.cmdline()))
+                    commands.add(" ".join(one.cmdline()))
         time.sleep(0.1)
-    return found
+    return commands
 
 
 @pytest.mark.parametrize("mode", ["offline", "online"])
