@@ -31,6 +31,7 @@ logging.getLogger("papermill").addFilter(
 )  # whoever asked is told
 QUICK = {"request_save_on_cell_execute": False}  # a notebook saved once, at its end, costs a quarter of a second less
 START = 120  # seconds that a kernel may take to start
+SHORT_OF_MEMORY = "`dmesg` tells whether it did, and fewer runs side by side, or a smaller one, need less"
 ASK = 0.1  # seconds between two questions whether it has
 
 
@@ -96,6 +97,17 @@ class Kernel(AsyncKernelManager):
         if self.has_kernel:
             with suppress(OSError):
                 await self.provisioner.send_signal(signum)
+
+    def death(self) -> str:
+        """What it has died of, as far as the system tells, in a sentence that says where to look."""
+        process = self.provisioner and self.provisioner.process
+        code = process.poll() if process else None
+        if code is None or code >= 0:
+            return "its kernel died" if code is None else f"its kernel ended by itself, with exit code {code}"
+        name = signal.Signals(-code).name
+        if name != "SIGKILL":
+            return f"its kernel died of {name}: kernels.log may hold what it said last"
+        return f"its kernel was killed ({name}), as by a system that runs out of memory: {SHORT_OF_MEMORY}"
 
     async def end(self) -> None:
         """Shut it down, or clean up after it if it has died."""
@@ -167,7 +179,7 @@ class Kernels:
                 raise ExecutionError(f"{error.ename}: {error.evalue}") from error
             except (DeadKernelError, RuntimeError) as error:
                 if isinstance(error, DeadKernelError) or str(error).startswith("Kernel died"):
-                    raise ExecutionError(f"{type(error).__name__}: {error}", died=True) from error
+                    raise ExecutionError(kernel.death(), died=True) from error
                 raise
 
     def stop(self, kill: bool) -> None:

@@ -81,8 +81,12 @@ class Runner:
             except ExecutionError as error:
                 if error.died and record_of(folder).get("status") in ENDED:
                     return None  # its kernel died when all was done
-                if not error.died or self.stopping or attempt == ATTEMPTS:
-                    return str(error)  # a kernel dies through no fault of the run's, as far as one can know
+                if not error.died:
+                    return str(error)
+                if self.stopping:
+                    return "the sweep was interrupted"
+                if attempt == ATTEMPTS:  # a kernel dies through no fault of the run's, as far as one can know
+                    return f"{ATTEMPTS} times over, {error}"
             except Gone:
                 raise
             except Exception as error:  # whatever ends one run must not end the others

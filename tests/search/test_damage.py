@@ -19,7 +19,7 @@ from lab.search.reading import SweepError
 from lab.search.storage import File, studies
 from lab.search.trials import Ending, Outcome, Trial
 from lab.tracking import record_of
-from sweep_kit import Fake, definition, run
+from sweep_kit import Fake, definition, run, run_configurations
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -280,6 +280,18 @@ def test_a_kernel_that_dies_when_its_run_is_finished_has_done_its_part(notebook)
     assert list(table["status"]) == ["finished"] * 3
     assert len(fake.ran) == 3
     assert not list(sweep.folder_of("trial").glob("*/previous_*"))
+
+
+def test_a_kernel_that_dies_each_time_is_tried_three_times_and_that_is_said(notebook):
+    tries = []
+
+    def die(*_):
+        tries.append(1)
+        raise ExecutionError("its kernel was killed (SIGKILL)", died=True)
+
+    with pytest.raises(SweepError, match=r"failed with 3 times over, its kernel was killed \(SIGKILL\)"):
+        run_configurations([{"layers": 2}], notebook=notebook, execute=die)
+    assert len(tries) == 3
 
 
 @pytest.mark.parametrize(
