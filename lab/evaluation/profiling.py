@@ -218,6 +218,29 @@ def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
     return "; ".join(said)
 
 
+def rivals(table: pd.DataFrame, ours: Sequence[str]) -> pd.DataFrame:
+    """How many times as long as the last of `ours` every other network takes, round by round: the same as `faster`.
+
+    A row for each workload and peer, the least first; columns workload, peer, median, least, most.
+    """
+    import pandas as pd
+
+    mine = table[table.peer == ours[-1]].set_index("workload")["rounds"]
+    others = table[~table.peer.isin([*FLOORS, *ours])]
+    rows = [
+        [one.workload, one.peer, statistics.median(found), min(found), max(found)]
+        for one in others.itertuples()
+        for found in [quotients(mine[one.workload], one.rounds)]
+    ]
+    return pd.DataFrame(rows, columns=["workload", "peer", "median", "least", "most"]).sort_values("median")
+
+
+def by_luck(rounds: int) -> str:
+    """How often two equal peers are not called level: one is ahead in each round, as by tosses of a coin."""
+    share = 2 * 0.5**rounds
+    return f"Of two that are equal, one is ahead in each of {rounds} rounds in {100 * share:.0f} of 100 such pairs."
+
+
 def fastest(table: pd.DataFrame) -> str:
     """Which network takes least time, how many times that of the bare products, and which are level, in words."""
     networks = table[~table.peer.isin(FLOORS)].sort_values("median")

@@ -115,3 +115,14 @@ def test_nothing_measured_is_an_empty_table_and_says_what_to_do():
     assert profiling.ratios(profiling.measured({})).empty
     assert profiling.faster(profiling.measured({}), "ours", "theirs") == ""
     assert "make bench" in profiling.provenance({})
+
+
+def test_rivals_are_compared_round_by_round_as_the_sentences_do():
+    """By the quotient of medians, 4 / 2, it would be 2.00; of the rounds' quotients the median is 2.05."""
+    table = profiling.rivals(profiling.measured(FOUND), ["ours"])
+    assert table[["workload", "peer"]].to_numpy().tolist() == [["W1", "theirs"]]
+    assert table[["median", "least", "most"]].to_numpy()[0] == pytest.approx((4.5 / 2.2, 2.0, 4.0 / 1.9))
+
+
+def test_few_rounds_part_equal_peers_by_luck():
+    assert profiling.by_luck(5) == "Of two that are equal, one is ahead in each of 5 rounds in 6 of 100 such pairs."
