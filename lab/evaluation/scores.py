@@ -13,6 +13,57 @@ from sklearn import metrics
 from common.intervals import seed_interval as seed_interval  # one of the scores, to who reads an evaluation
 
 
+def unpaired_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the difference of the means of independent values that are no pairs (Welch, 1947)."""
+    if np.ptp(first) == np.ptp(second) == 0:  # SciPy's is nan
+        return (float(np.mean(first) - np.mean(second)),) * 2
+    found = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    return float(found.low), float(found.high)
+
+
+class Gap(NamedTuple):
+    """A mean difference of two models, and its 95 % intervals by each kind of chance: of seeds, and of test images."""
+
+    mean: float
+    seeds: tuple[float, float]
+    images: tuple[float, float]
+
+
+def gap(first: ndarray, second: ndarray, paired: bool = True) -> Gap:
+    """How much larger `first` is than `second`, both (seeds, images): of the same images, and seed by seed if `paired`.
+
+    Over seeds, for these images: Student's interval, or Welch's without pairs. Over images, for these seeds: the
+    interval of the mean over images of what the seeds make of each, as both models are tested on the same.
+    """
+    each, other = first.mean(axis=1), second.mean(axis=1)
+    seeds = seed_interval(each - other) if paired else unpaired_interval(each, other)
+    differences = first.mean(axis=0) - second.mean(axis=0)
+    mean, error = float(differences.mean()), stats.norm.ppf(0.975) * float(stats.sem(differences))
+    return Gap(mean, seeds, (mean - error, mean + error))
+
+
+def behind(values: Sequence[Sequence[float | None]]) -> pd.DataFrame:
+    """How far each of several configurations lies behind the first, given their values (configurations, seeds).
+
+    Columns `behind, from` and `behind, to`: 95 % intervals in percentage points that hold for all at once. The same
+    seeds are pairs. Missing for the first, and for one of which a seed has no value.
+    """
+    whole = [None not in one for one in values]
+    ends = [
+        seed_interval(100 * np.subtract(values[0], one), max(sum(whole) - 1, 1)) if k and whole[k] else (np.nan, np.nan)
+        for k, one in enumerate(values)
+    ]
+    return pd.DataFrame(ends, columns=["behind, from", "behind, to"])
+
+
+def parting(first: ndarray, second: ndarray) -> tuple[float, float]:
+    """On how many images exactly one of two networks is right, given which (seeds, images) those of two configurations
+    get right: on average over pairs with the same seed, and over pairs of one configuration with different seeds."""
+    seeds = range(len(first))
+    within = [np.sum(some[i] != some[k]) for some in (first, second) for k in seeds for i in range(k)]
+    return float(np.sum(first != second, axis=1).mean()), float(np.mean(within))
+
+
 def wilson_interval(share: float, n: int) -> tuple[float, float]:
     """The 95 % interval of a share of n independent cases (Wilson, 1927, eq. 5).
 
@@ -118,6 +169,9 @@ def correlations(table: pd.DataFrame, parameters: Sequence[str], metric: str) ->
     return pd.Series(found, dtype=float).sort_values(ascending=False, kind="stable")
 
 
-def chance(runs: int) -> float:
-    """How large a rank correlation of so many unrelated runs is, in 95 of 100 cases at most: 1.96 standard errors."""
-    return min(1.96 / math.sqrt(max(runs - 1, 1)), 1.0)
+def chance(runs: int, at_once: int = 1) -> float:
+    """How large a rank correlation of so many unrelated runs is, in 95 of 100 cases at most: 1.96 standard errors.
+
+    Of several that are looked at together, `at_once`, the largest (Bonferroni).
+    """
+    return min(float(stats.norm.ppf(1 - 0.025 / at_once)) / math.sqrt(max(runs - 1, 1)), 1.0)

@@ -1,7 +1,7 @@
 """Numbers in, words out: what may be said of a comparison, and no more. The notebooks show what these return.
 
-Two things differ where the 95 % interval of their difference leaves zero out. Otherwise they are not to be told apart,
-which is not to say that they are equal.
+Two things differ where the 95 % interval of their difference leaves zero out; where two kinds of chance have an
+interval each, both must. Otherwise they are not to be told apart, which is not to say that they are equal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lab.evaluation.scores import seed_interval
+from lab.evaluation.scores import Gap, behind, seed_interval, unpaired_interval
 
 UNDECIDED = "not to be told apart from"
 
@@ -22,12 +22,36 @@ def told_apart(low: float, high: float, more: str, less: str, undecided: str = U
     return more if low > 0 else less if high < 0 else undecided
 
 
-def compared(gains: Sequence[float], more: str = "better than", less: str = "worse than") -> tuple[str, str]:
-    """Of the gains of one model on another, seed by seed and as fractions: a verdict, and the numbers behind it."""
-    points = 100 * np.asarray(gains)
-    low, high = seed_interval(points)
-    numbers = f"{points.mean():+.2f} percentage points (95 % interval {low:+.2f} to {high:+.2f})"
-    return told_apart(low, high, more, less), numbers
+def compared(found: Gap, more: str = "better than", less: str = "worse than") -> tuple[str, str]:
+    """Of how much one model is above another, as fractions: a verdict, and the numbers behind it, in points."""
+    (seeds_low, seeds_high), (images_low, images_high) = (
+        tuple(100 * end for end in ends) for ends in (found.seeds, found.images)
+    )
+    numbers = (
+        f"{100 * found.mean:+.2f} percentage points (95 % interval {seeds_low:+.2f} to {seeds_high:+.2f} over seeds, "
+        f"{images_low:+.2f} to {images_high:+.2f} over test images)"
+    )
+    return told_apart(min(seeds_low, images_low), max(seeds_high, images_high), more, less), numbers
+
+
+def against(found: Mapping[str, Gap], names: Mapping[str, str]) -> tuple[str, str]:
+    """What one model is beside each of several others, by its gap to them: the verdicts, those alike together, and the
+    numbers; `names` are what the others are called in a sentence."""
+    verdicts: dict[str, list[str]] = {}
+    told = []
+    for other, one in found.items():
+        verdict, numbers = compared(one)
+        verdicts.setdefault(verdict, []).append(names[other])
+        told.append(f"beside {names[other]} {numbers}")
+    return ", and ".join(f"{verdict} {listed(others)}" for verdict, others in verdicts.items()), "; ".join(told)
+
+
+def by_luck(comparisons: int) -> str:
+    """How often so many comparisons, each with a 95 % interval of its own, tell apart what is equal."""
+    if comparisons == 1:
+        return "were there no difference, 5 of 100 such intervals would still show one"
+    most = 100 * (1 - 0.95**comparisons)
+    return f"were there no difference in any of the {comparisons}, one would be told in up to {most:.0f} of 100 cases"
 
 
 def listed(words: Sequence[str]) -> str:
@@ -42,24 +66,28 @@ def close_to_best(values: Sequence[float], n: int) -> str:
     """How many runs are so close to the best that `n` images do not tell them apart; values are shares, or missing.
 
     Two shares of n images, taken for independent, differ by more than 1.96 standard errors in one of twenty cases.
-    Runs that are judged by the same images vary less than that against each other, so it calls too many close.
+    Runs that are judged by the same images vary less than that against each other, so it calls too many close. It
+    knows nothing of other seeds, nor that the best was chosen for its height, and says so.
     """
     ranked = np.sort(np.asarray(values, dtype=float)[~np.isnan(values)])[::-1]
     best, others = ranked[0], ranked[1:]
     width = 1.96 * np.sqrt((best * (1 - best) + others * (1 - others)) / n)
     close = np.count_nonzero(best - others <= width)
     apart = f"so many points apart that {n:,} images tell them from it"
+    beyond = "This counts the chance of images alone: another seed moves each of them as well."
     if not close:
-        return f"All others are {apart}."
+        return f"All others are {apart}. {beyond}"
     which = "One other run is" if close == 1 else f"{close} others are"
     far = f"the remaining {len(others) - close} are {apart}" if close < len(others) else "and there is no other"
-    return f"{which} so close to the best that {n:,} images do not tell them apart; {far}."
+    return f"{which} so close to the best that {n:,} images do not tell them apart; {far}. {beyond}"
 
 
 def second_search(first: Sequence[float], second: Sequence[float], resamples: int = 2000) -> str:
     """Whether the runs of a second search end higher than those of the first, in the median; both are shares.
 
-    The interval is that of 95 of 100 samples drawn with replacement from both. A run without a result counts as 0.
+    The interval is that of 95 of 100 samples drawn with replacement from both, as if all runs were independent. Those
+    that learn from others are not, quite: it says nothing of what another search would find. A run without a result
+    counts as 0.
     """
     rng = np.random.default_rng(0)
     first, second = (np.nan_to_num(np.asarray(values, dtype=float)) for values in (first, second))
@@ -71,6 +99,40 @@ def second_search(first: Sequence[float], second: Sequence[float], resamples: in
         f"Half of the {len(second)} runs that learn from others reach {np.median(second):.1%}, half of the "
         f"{len(first)} random ones {np.median(first):.1%}: as a group {verdict} those ({gap:+.1f} points, "
         f"95 % interval {low:+.1f} to {high:+.1f})."
+    )
+
+
+def holding(values: Sequence[Sequence[float | None]]) -> str:
+    """What seeds say of the best of a confirmation: accuracies (configurations, seeds), the best mean first, and in
+    each the seed first by which they were chosen; one of which a seed has no value is left out.
+    """
+    lows = behind(values)["behind, from"].dropna()
+    better = int((lows > 0).sum())
+    others = "the other" if len(lows) == 1 else "any of the others"
+    verdict = f"better than {better} of the others, and {UNDECIDED} {len(lows) - better}"
+    if better in (0, len(lows)):
+        verdict = f"{'better than' if better else UNDECIDED} {others}"
+    table = 100 * np.array([one for one in values if None not in one], dtype=float)
+    lower = table[:, 0].mean() - table[:, 1:].mean()
+    flattered = (
+        f"With further seeds alone, the {len(table)} come to {abs(lower):.2f} points {'less' if lower > 0 else 'more'} "
+        "on average than with the one by which they were chosen."
+    )
+    at_once = f", and for all {len(lows)} others at once" if len(lows) > 1 else ""
+    return (f"Seed by seed{at_once}, it is {verdict}. " if len(lows) else "") + flattered
+
+
+def beyond_chance(correlations: Mapping[str, float], one: float, all_at_once: float) -> str:
+    """Which rank correlations are beyond what chance makes of one, and which beyond what it makes of the largest."""
+    beyond, sure = (
+        [f"{name} ({value:+.2f})" for name, value in correlations.items() if abs(value) > limit]
+        for limit in (one, all_at_once)
+    )
+    many = len(correlations)
+    return (
+        f"Beyond ±{one:.2f}: {listed(beyond) or 'none'}. Chance alone takes one in twenty so far, "
+        f"{0.05 * many:.1f} of the {many} that are looked at. Beyond ±{all_at_once:.2f}, as far as it takes the "
+        f"largest of {many} once in twenty times: {listed(sure) or 'none'}."
     )
 
 
@@ -87,7 +149,10 @@ def deciding(shares: pd.DataFrame) -> str:
 
 
 def forgiving(cross_entropy: float, squared_error: float, n: int) -> tuple[str, str]:
-    """Which loss lets go of false lessons sooner, by the shares of `n` images that are right: verdict, and numbers."""
+    """Which loss lets go of false lessons sooner, by the shares of `n` images that are right: verdict, and numbers.
+
+    The interval is that of images, as if each loss had its own. It knows nothing of seeds, as each has one network.
+    """
     shares = np.array([cross_entropy, squared_error])
     low, high = 100 * (shares[0] - shares[1] + 1.96 * np.sqrt((shares * (1 - shares)).sum() / n) * np.array([-1, 1]))
     verdict = told_apart(
@@ -97,7 +162,8 @@ def forgiving(cross_entropy: float, squared_error: float, n: int) -> tuple[str, 
         "Squared error forgives, cross-entropy clings",
         "Neither loss is seen to forgive more than the other",
     )
-    return verdict, f"{100 * (shares[0] - shares[1]):+.1f} points, 95 % interval {low:+.1f} to {high:+.1f}"
+    interval = f"95 % interval {low:+.1f} to {high:+.1f} over images, one network each"
+    return verdict, f"{100 * (shares[0] - shares[1]):+.1f} points, {interval}"
 
 
 def range_of_rates(width: Mapping[str, float], plain: str = "sgd") -> str:
@@ -147,9 +213,9 @@ def exceeds(values: Sequence[float], reported: float) -> str:
 
 
 def class_gains(gains: Mapping[str, Sequence[float]]) -> str:
-    """On which classes one model gains on another, by the interval over seeds of each class taken by itself."""
+    """On which classes one model gains on another, by intervals over seeds that hold for all classes at once."""
     means = {name: np.mean(values) for name, values in gains.items()}
-    intervals = {name: seed_interval(values) for name, values in gains.items()}
+    intervals = {name: seed_interval(values, len(gains)) for name, values in gains.items()}
     won = sorted((name for name, (low, _) in intervals.items() if low > 0), key=lambda name: -means[name])
     lost = sorted((name for name, (_, high) in intervals.items() if high < 0), key=lambda name: means[name])
     if not won and not lost:
@@ -158,25 +224,47 @@ def class_gains(gains: Mapping[str, Sequence[float]]) -> str:
 
 
 def uneven(ps: Sequence[float], level: float = 0.05) -> str:
-    """For how many seeds a split is more uneven than luck, by its p."""
-    count = sum(p < level for p in ps)
-    if count in (0, len(ps)):
-        return f"for {'each' if count else 'none'} of {len(ps)} seeds"
-    return f"for {count} of {len(ps)} seeds, and for the others it is not"
+    """For how many seeds a split is more uneven than luck, by its p, below `level` for all at once (Bonferroni)."""
+    count, level = sum(p < level / len(ps) for p in ps), level / len(ps)
+    which = f"for {'each' if count else 'none'} of {len(ps)} seeds"
+    if count not in (0, len(ps)):
+        which = f"for {count} of {len(ps)} seeds, and for the others it is not"
+    return f"($p \\lt {level:.2g}$, 0.05 shared among {len(ps)} tests) {which}"
 
 
-def trusted(excess: Sequence[float]) -> str:
-    """How far confidence is above accuracy, seed by seed and as fractions."""
-    points = 100 * np.asarray(excess)
-    words = told_apart(*seed_interval(points), "surer than it should be", "less sure than it should be", "")
-    return f"It is {abs(points.mean()):.1f} points {words}" if words else "It is about as sure as it should be"
+def parted(between: float, within: float, images: int) -> str:
+    """What two networks part on because of their configuration, and because of their seed, from `scores.parting`."""
+    counted = (
+        f"Exactly one is right on {between:.0f} of {images:,} images where configurations differ, and on {within:.0f} "
+        "where only seeds do"
+    )
+    if within >= between:
+        return f"{counted}: another configuration parts two networks no further than another seed does."
+    return f"{counted}: another seed alone does {within / between:.0%} of that."
 
 
-def calibrated(errors: Mapping[str, Sequence[float]], one: str) -> str:
-    """How well `one` of several models is calibrated beside each other one: calibration errors, seed by seed."""
+def trusted(excess: Gap) -> tuple[str, str]:
+    """How far confidence is above accuracy, as fractions: a verdict, and the numbers behind it."""
+    verdict, numbers = compared(excess, "surer than it should be", "less sure than it should be")
+    if verdict == UNDECIDED:
+        return "Whether it is too sure is not to be told", numbers
+    return f"It is {100 * abs(excess.mean):.1f} points {verdict}", numbers
+
+
+def calibrated(errors: Mapping[str, Sequence[float]], one: str, strangers: Sequence[str] = ()) -> str:
+    """How well `one` of several models is calibrated beside each other one: calibration errors, seed by seed.
+
+    The seeds of `strangers` have nothing in common with those of the others, so that there are no pairs.
+    """
     verdicts: dict[str, list[str]] = {}
     for other in errors.keys() - {one}:
-        gains = np.subtract(errors[one], errors[other])
-        words = compared(gains, "worse calibrated than", "better calibrated than")[0]
+        pairs = seed_interval(np.subtract(errors[one], errors[other])) if other not in strangers else None
+        low, high = pairs or unpaired_interval(errors[one], errors[other])
+        words = told_apart(low, high, "worse calibrated than", "better calibrated than")
         verdicts.setdefault(words, []).append(other)
     return "; ".join(f"{words} {listed(sorted(others))}" for words, others in sorted(verdicts.items(), reverse=True))
+
+
+def shared_by(name: str, each: Sequence[str]) -> str:
+    """For how many seeds what is true of the mean over seeds is true as well."""
+    return f"for {sum(one == name for one in each)} of {len(each)} seeds"

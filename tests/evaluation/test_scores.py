@@ -25,6 +25,56 @@ def test_values_that_are_all_the_same_have_an_interval_of_no_width():
     assert scores.seed_interval([0.5, 0.5, 0.5]) == (0.5, 0.5)
 
 
+def test_intervals_that_hold_at_once_are_wider():
+    """Student's t for 4 degrees of freedom and a tail of 0.0025 is 5.598, and of 0.025 it is 2.776."""
+    values = np.arange(5)
+    low, high = scores.seed_interval(values, at_once=10)
+    assert (high - low) / 2 == pytest.approx(5.598 * math.sqrt(0.5), rel=1e-4)
+
+
+def test_means_without_pairs_have_welchs_interval():
+    """With equal numbers and variances it is Student's: 5 and 5 values of variance 2.5, 8 degrees of freedom, 2.306."""
+    low, high = scores.unpaired_interval(np.arange(5) + 10, np.arange(5)[::-1])
+    assert (low, high) == pytest.approx((10 - 2.306, 10 + 2.306), abs=1e-3)
+    assert scores.unpaired_interval([3, 3], [1, 1]) == (2, 2)
+
+
+def test_without_pairs_the_order_of_seeds_is_nothing():
+    first, second = np.random.default_rng(0).random((2, 5, 400)) < 0.8
+    found = scores.gap(first, second, paired=False)
+    assert scores.gap(first, second[[3, 1, 4, 0, 2]], paired=False).seeds == pytest.approx(found.seeds)
+
+
+def test_a_gap_has_an_interval_for_each_kind_of_chance():
+    """All seeds alike: only images differ. All images alike: only seeds do."""
+    images = np.tile(np.arange(100) < 10, (5, 1))  # the first model alone is right about 10 of 100
+    found = scores.gap(images, np.zeros((5, 100), bool))
+    assert found.mean == pytest.approx(0.1)
+    assert found.seeds == pytest.approx((0.1, 0.1))
+    error = 1.96 * math.sqrt(0.1 * 0.9 / 99)
+    assert found.images == pytest.approx((0.1 - error, 0.1 + error), abs=1e-4)
+    seeds = np.tile(np.arange(5.0)[:, None], 100)
+    found = scores.gap(seeds, np.zeros((5, 100)))
+    assert found.images == pytest.approx((2, 2))
+    assert found.seeds == pytest.approx((2 - 2.776 * math.sqrt(0.5), 2 + 2.776 * math.sqrt(0.5)), abs=1e-3)
+
+
+def test_how_far_others_lie_behind_is_taken_seed_by_seed():
+    """Means whose own intervals overlap, as some seeds have harder images; their differences do not vary at all."""
+    easy = np.array([0.0, 0.02, 0.04, 0.01, 0.03])
+    found = scores.behind([0.9 + easy, 0.89 + easy, [0.9, None, 0.9, 0.9, 0.9], 0.9 + easy[::-1]])
+    assert found.isna().all(axis=1).tolist() == [True, False, True, False]
+    assert found.loc[1].to_numpy() == pytest.approx((1, 1))
+    half = 3.495 * np.std(easy - easy[::-1], ddof=1) / 5**0.5  # Student's t, 4 degrees of freedom, a tail of 0.0125
+    assert found.loc[3].to_numpy() == pytest.approx((-100 * half, 100 * half), rel=1e-3)
+
+
+def test_networks_part_within_each_of_two_configurations_and_between_them():
+    first = np.array([[1, 1, 1, 1], [1, 1, 1, 0]], bool)  # one image parts the two seeds
+    second = np.array([[0, 0, 1, 1], [1, 1, 0, 1]], bool)  # three do; between them, two with each seed
+    assert scores.parting(first, second) == (2, 2)
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_too_few_seeds_are_refused(n):
     with pytest.raises(ValueError, match=f"{n} values: expected 2 seeds or more"):
@@ -117,3 +167,11 @@ def test_unrelated_runs_stay_within_chance_nineteen_times_in_twenty():
     rng = np.random.default_rng(0)
     drawn = [spearmanr(*rng.normal(size=(2, 24))).statistic for _ in range(2000)]
     assert 0.93 < np.mean(np.abs(drawn) < scores.chance(24)) < 0.97
+
+
+def test_the_band_of_many_correlations_holds_for_the_largest():
+    rng = np.random.default_rng(3)
+    ranks = np.argsort(rng.normal(size=(2000, 10, 24)), axis=2)
+    largest = np.abs([[np.corrcoef(one, np.arange(24))[0, 1] for one in some] for some in ranks[:400]]).max(axis=1)
+    assert 0.93 < np.mean(largest < scores.chance(24, 10)) < 0.99
+    assert np.mean(largest < scores.chance(24)) < 0.75

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from lab.evaluation import sentences
+from lab.evaluation.scores import Gap
 
 NARROW, WIDE = np.array([-0.0001, 0, 0.0001]), np.array([-0.01, 0, 0.01])  # the spread of three seeds
 
@@ -18,24 +19,34 @@ def test_an_interval_that_holds_zero_decides_nothing(low, high, said):
 
 
 @pytest.mark.parametrize(
-    ("gains", "verdict"),
+    ("seeds", "images", "verdict"),
     [
-        (0.005 + NARROW, "better than"),
-        (-0.005 + NARROW, "worse than"),
-        (0.005 + WIDE, "not to be told apart from"),
-        (-0.005 + WIDE, "not to be told apart from"),
+        ((0.001, 0.009), (0.002, 0.008), "better than"),
+        ((-0.009, -0.001), (-0.008, -0.002), "worse than"),
+        ((-0.001, 0.011), (0.002, 0.008), "not to be told apart from"),
+        ((0.001, 0.009), (-0.001, 0.011), "not to be told apart from"),
     ],
 )
-def test_a_comparison_over_seeds_has_its_word_and_its_interval(gains, verdict):
-    words, numbers = sentences.compared(gains)
+def test_a_comparison_has_its_word_and_an_interval_for_each_kind_of_chance(seeds, images, verdict):
+    mean = np.mean(seeds)
+    words, numbers = sentences.compared(Gap(mean, seeds, images))
     assert words == verdict
-    assert numbers.startswith(f"{100 * np.mean(gains):+.2f} percentage points (95 % interval ")
+    assert numbers.startswith(f"{100 * mean:+.2f} percentage points (95 % interval {100 * seeds[0]:+.2f} to ")
+    assert f"over seeds, {100 * images[0]:+.2f} to {100 * images[1]:+.2f} over test images" in numbers
 
 
-def test_an_interval_from_just_below_zero_is_no_agreement():
-    words, numbers = sentences.compared([0.0032, 0.0090, 0.0017])  # its interval, by hand: 0.46 ± 0.95
-    assert "interval -0.49 to +1.42" in numbers
-    assert words == "not to be told apart from"
+def test_a_model_is_compared_with_each_other_one():
+    up, either = Gap(0.01, (0.005, 0.015), (0.005, 0.015)), Gap(0.001, (-0.01, 0.012), (0.0, 0.002))
+    names = {"a": "the first", "b": "the second", "c": "the third"}
+    verdict, numbers = sentences.against({"a": either, "b": up, "c": either}, names)
+    assert verdict == "not to be told apart from the first and the third, and better than the second"
+    assert numbers.startswith("beside the first +0.10 percentage points (")
+    assert numbers.count("beside") == 3
+
+
+def test_more_comparisons_find_more_by_luck():
+    assert "5 of 100 such intervals" in sentences.by_luck(1)
+    assert "any of the 4, one would be told in up to 19 of 100 cases" in sentences.by_luck(4)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +82,35 @@ def test_close_ends_where_two_standard_errors_do():
     assert sentences.close_to_best([0.88, 0.8675], 6000).startswith("All others")
 
 
+def test_what_is_close_by_images_is_not_said_to_be_close_by_seeds():
+    for values in ([0.88, 0.70], [0.88, 0.875]):
+        assert "chance of images alone: another seed moves each of them as well" in sentences.close_to_best(
+            values, 6000
+        )
+
+
+def test_a_choice_holds_seed_by_seed():
+    images = np.array([0.03, 0.0, 0.01, 0.02, 0.015])
+    best, near, far = 0.9 + images, 0.9 + images[::-1], 0.88 + images
+    said = sentences.holding([best, near, far, [0.9, None, 0.9, 0.9, 0.9]])
+    assert said.startswith("Seed by seed, and for all 2 others at once, it is better than 1 of the others, and not to ")
+    assert "With further seeds alone, the 3 come to 1.25 points less on average" in said  # 1.875, 0 and 1.875
+    assert "Seed by seed, it is better than the other." in sentences.holding([best, far])
+    assert "not to be told apart from any of the others" in sentences.holding([best, near, near])
+    assert sentences.holding([best]).startswith("With further seeds alone")
+
+
+def test_correlations_are_beyond_chance_alone_or_among_many():
+    said = sentences.beyond_chance({"a": -0.77, "b": 0.51, "c": 0.1}, 0.41, 0.5)
+    assert said.startswith(
+        "Beyond ±0.41: a (-0.77) and b (+0.51). Chance alone takes one in twenty so far, 0.2 of the 3"
+    )
+    assert said.endswith(
+        "Beyond ±0.50, as far as it takes the largest of 3 once in twenty times: a (-0.77) and b (+0.51)."
+    )
+    assert sentences.beyond_chance({"b": 0.51}, 0.41, 0.6).endswith(": none.")
+
+
 def test_a_second_search_is_higher_lower_or_neither():
     low, high = np.linspace(0.3, 0.5, 24), np.linspace(0.7, 0.9, 24)
     assert "as a group higher than those (+40.0 points" in sentences.second_search(low, high)
@@ -99,6 +139,7 @@ def test_a_loss_forgives_where_its_gap_is_more_than_chance(shares, said):
     verdict, numbers = sentences.forgiving(*shares, 500)  # the gap's standard error is at most 3.2 points
     assert verdict.startswith(said)
     assert numbers.startswith(f"{100 * (shares[0] - shares[1]):+.1f} points")
+    assert numbers.endswith("over images, one network each")
 
 
 @pytest.mark.parametrize(
@@ -146,25 +187,51 @@ def test_what_was_reported_is_within_the_luck_of_a_seed_or_not(values, said):
 
 
 def test_a_class_gains_or_loses_where_its_interval_says_so():
-    up, down, either = [5, 6, 7], [-9, -8, -7], [-5, 1, 6]
+    up, down, either = [50, 51, 52], [-92, -91, -90], [-5, 1, 6]
     assert sentences.class_gains({"Coat": up, "Bag": either, "Shirt": down}) == "gains on Coat, and loses on Shirt"
-    assert sentences.class_gains({"Coat": up, "Bag": [8, 9, 10]}) == "gains on Bag and Coat, and loses on none"
+    assert sentences.class_gains({"Coat": up, "Bag": [80, 81, 82]}) == "gains on Bag and Coat, and loses on none"
     assert sentences.class_gains({"Bag": down}) == "gains on no class, and loses on Bag"
     assert sentences.class_gains({"Bag": either}) == "neither gains nor loses on any class beyond doubt"
 
 
+def test_of_ten_classes_a_gain_must_be_larger_to_be_beyond_luck():
+    """Means of five seeds, 4 standard errors from 0: beyond 2.776 for one class, within 5.598 for ten."""
+    one = {"Coat": np.array([-2, -1, 0, 1, 2]) + 4 * 0.5**0.5}
+    others = {str(k): [-1, 0, 1, 0, 0] for k in range(9)}
+    assert sentences.class_gains(one) == "gains on Coat, and loses on none"
+    assert sentences.class_gains(one | others) == "neither gains nor loses on any class beyond doubt"
+
+
 @pytest.mark.parametrize(
     ("ps", "said"),
-    [([0.01, 0.02], "for each of 2"), ([0.5, 0.05], "for none of 2"), ([0.01, 0.5], "for 1 of 2 seeds,")],
+    [([0.01, 0.02], "for each of 2"), ([0.5, 0.03], "for none of 2"), ([0.01, 0.5], "for 1 of 2 seeds,")],
 )
 def test_splits_are_counted_that_luck_does_not_explain(ps, said):
-    assert sentences.uneven(ps).startswith(said)
+    assert sentences.uneven(ps).startswith(f"($p \\lt 0.025$, 0.05 shared among 2 tests) {said}")
 
 
-def test_confidence_is_above_below_or_about_accuracy():
-    assert sentences.trusted(0.013 + NARROW) == "It is 1.3 points surer than it should be"
-    assert sentences.trusted(-0.013 + NARROW) == "It is 1.3 points less sure than it should be"
-    assert sentences.trusted(0.001 + WIDE) == "It is about as sure as it should be"
+def test_networks_part_by_configuration_or_by_seed():
+    assert "on 600 of 10,000 images" in sentences.parted(600, 300, 10_000)
+    assert sentences.parted(600, 300, 10_000).endswith("another seed alone does 50% of that.")
+    assert sentences.parted(581, 638, 10_000).endswith("no further than another seed does.")
+
+
+def test_what_is_true_of_the_mean_is_counted_over_seeds():
+    assert sentences.shared_by("a", ["a", "b", "a"]) == "for 2 of 3 seeds"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.011, 0.015, "It is 1.3 points surer than it should be"),
+        (-0.015, -0.011, "It is 1.3 points less sure than it should be"),
+        (-0.011, 0.015, "Whether it is too sure is not to be told"),
+    ],
+)
+def test_confidence_is_above_or_below_accuracy_or_nothing_is_said(low, high, said):
+    words, numbers = sentences.trusted(Gap(np.sign(low + high) * 0.013, (low, high), (low, high)))
+    assert words == said
+    assert "over test images" in numbers
 
 
 def test_calibration_is_compared_with_each_other_model():
@@ -174,3 +241,11 @@ def test_calibration_is_compared_with_each_other_model():
     said = "worse calibrated than headline; better calibrated than scikit-learn"
     assert sentences.calibrated(errors, "chosen") == said
     assert sentences.calibrated(errors | {"headline": 0.021 + WIDE[::-1]}, "chosen").startswith("not to be told apart")
+
+
+def test_calibration_of_strangers_is_compared_without_pairs():
+    """Pairs alone would tell these two apart, in an order that is arbitrary; in another they would not."""
+    ours, theirs = np.array([1.0, 2, 3, 4]), np.array([1.1, 2.1, 3.1, 4.2])
+    errors = {"chosen": ours, "other": theirs}
+    assert sentences.calibrated(errors, "chosen") == "better calibrated than other"
+    assert sentences.calibrated(errors, "chosen", strangers=["other"]) == "not to be told apart from other"

@@ -291,7 +291,8 @@ def test_a_notebook_runs_where_a_touch_of_the_test_images_is_an_error(name, runs
 def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, poisoned, tmp_path):
     files = {"sweep_file": tmp_path / "small.yaml", "next_file": tmp_path / "next.yaml"}
     files["sweep_file"].write_text(yaml.safe_dump(SMALL_SWEEP), encoding="utf-8")
-    files["next_file"].write_text(yaml.safe_dump(SMALL_SWEEP | {"name": "next", "method": "bayes"}), encoding="utf-8")
+    following = SMALL_SWEEP | {"name": "next", "method": "bayes", "confirm": {"best": 2, "seeds": 2}}
+    files["next_file"].write_text(yaml.safe_dump(following), encoding="utf-8")
     run_notebook(SWEEP, runs, poisoned, **files)
     refused = execute(EVALUATION, tmp_path, environment(runs, poisoned))
     assert refused.returncode == 1
