@@ -2,7 +2,9 @@
 
 A function on a grid is the sum of a mean, of a part for each parameter alone, of a part for each pair beyond these, and
 so on; the parts are orthogonal, so that their variances add up to that of the whole. On a grid that lacks nothing they
-are plain means: nothing is estimated. (Hoeffding, 1948; for hyper-parameters Hutter, Hoos and Leyton-Brown, 2014.)
+are plain means: nothing is estimated. Where the values are noisy themselves, every part has some of the noise, the
+more the more cells it has; `noise` says how much. (Hoeffding, 1948; for hyper-parameters Hutter, Hoos and
+Leyton-Brown, 2014.)
 """
 
 from __future__ import annotations
@@ -35,6 +37,21 @@ def decomposition(values: ndarray, names: Sequence[str]) -> pd.Series:
         found[part] = marginal.var() - sum(found[smaller] for smaller in below)
     index = pd.Index([tuple(names[k] for k in part) for part in found], tupleize_cols=False)
     return pd.Series(list(found.values()), index) / total
+
+
+def noise(values: ndarray, names: Sequence[str]) -> pd.Series:
+    """Which share of the variance of the mean of `values`, (seeds, ...), an axis for each name, seeds make by chance.
+
+    Indexed as `decomposition` of that mean, each share of which is too large by so much, on average: the variance of
+    the part in what each seed deviates from the mean, summed over S seeds, is (S - 1) S times what is left of it in
+    the mean. What deviates alike in all configurations is in no part. Raises ValueError for fewer than two seeds.
+    """
+    if len(values) < 2:
+        raise ValueError(f"{len(values)} seeds: expected 2 or more to tell what they make by chance")
+    mean = values.mean(axis=0)
+    rest = [one - mean for one in values]
+    parts = sum(decomposition(one, names) * one.var() for one in rest)
+    return parts / (len(values) * (len(values) - 1) * mean.var())
 
 
 def matrix(shares: pd.Series) -> pd.DataFrame:

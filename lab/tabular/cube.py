@@ -56,9 +56,9 @@ class Cube:
         return int(np.nanargmax(self.worth))
 
     @property
-    def grid(self) -> ndarray:
-        """The worth as a full factorial, an axis for each of `axes()`."""
-        return self.worth.reshape([len(values) for values in axes().values()])
+    def grids(self) -> ndarray:
+        """The accuracy with each seed as a full factorial, (seeds, ...), an axis for each of `axes()`."""
+        return self.scores.T.reshape(-1, *(len(values) for values in axes().values()))
 
     def curve(self, choice: int, seed: int) -> list[float]:
         """The accuracy of a choice after each of its epochs, with the seed of this place."""
@@ -94,7 +94,7 @@ def stops() -> tuple[int, ...]:
 
 
 def axes() -> dict[str, tuple[Any, ...]]:
-    """The parameters of a choice and their values: an axis each of `Cube.grid`."""
+    """The parameters of a choice and their values: an axis each of `Cube.grids`."""
     return axes_of_trainings() | {"max_epochs": stops()}
 
 

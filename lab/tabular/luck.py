@@ -9,8 +9,9 @@ import pandas as pd
 from numpy import ndarray
 from scipy import stats
 
+from lab.evaluation.scores import wilson_interval
 from lab.tabular.cube import Cube
-from lab.tabular.replays import Replays, epochs_of
+from lab.tabular.replays import Replays, epochs_of, judged
 
 CLOSE = 0.2  # percentage points from the best that a choice may lie
 OFTEN = 0.9
@@ -21,6 +22,20 @@ def levelled(cube: Cube, among: ndarray) -> ndarray:
     choices, taken out."""
     levels = cube.scores[among].mean(axis=0)
     return cube.scores - (levels - levels.mean())
+
+
+def levels(cube: Cube, among: ndarray) -> float:
+    """By how many points the images of the easiest seed are easier than those of the hardest, on average `among` some
+    choices: what seeds move for all alike."""
+    return 100 * float(np.ptp(cube.scores[among].mean(axis=0)))
+
+
+def elsewhere(cube: Cube) -> float:
+    """What the best by all seeds but one is right for with that one, which had no part in the choice: the mean over
+    the seeds, of two or more. It does not flatter, as the mean by which a best was chosen does."""
+    scores = np.where(cube.there[:, None], levelled(cube, top(cube)), -np.inf)
+    found = [scores[np.delete(scores, k, axis=1).mean(axis=1).argmax(), k] for k in range(len(cube.seeds))]
+    return float(np.mean(found))
 
 
 def top(cube: Cube, share: float = 0.1) -> ndarray:
@@ -97,7 +112,8 @@ def confirmed(cube: Cube, found: Replays, runs: int, best: int, seeds: int, rng:
 def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], seeds: Sequence[int]) -> pd.DataFrame:
     """For each number of candidates and of seeds: further runs, how often the choice is `close`, and regret.
 
-    Close is within CLOSE points of the best that the search ran; nine in ten do not exceed the regret `nine in ten`.
+    Close is within CLOSE points of the best that the search ran; `low` to `high` is the 95 % interval of how often
+    (Wilson), from the number of replays. Nine in ten do not exceed the regret `nine in ten`.
     """
     rows = []
     for best, count in ((best, count) for best in bests for count in seeds):
@@ -105,6 +121,7 @@ def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], s
         regret = 100 * (cube.worth[found.drawn[:, :runs]].max(axis=1) - cube.worth[named])
         figures = {
             "close": (regret <= CLOSE).mean(),
+            **dict(zip(("low", "high"), wilson_interval((regret <= CLOSE).mean(), len(regret)), strict=True)),
             "median": np.median(regret),
             "nine in ten": np.quantile(regret, OFTEN),
         }
@@ -113,20 +130,23 @@ def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], s
 
 
 def enough(table: pd.DataFrame) -> pd.Series | None:
-    """The row of `confirmations` with the fewest further runs that is close nine times in ten; None without one."""
-    rows = table[table["close"] >= OFTEN].sort_values(["further runs", "best"], kind="stable")
+    """The row of `confirmations` with the fewest further runs that is close nine times in ten by the lower end of its
+    interval, since the first of many to pass by its mean would be a lucky one; None without one."""
+    rows = table[table["low"] >= OFTEN].sort_values(["further runs", "best"], kind="stable")
     return rows.iloc[0] if len(rows) else None
 
 
 def plans(cube: Cube, found: Mapping[str, Replays], runs: int, asked: tuple[int, int]) -> pd.DataFrame:
     """For each search: the regret of what it names after so many runs by its one seed, and after a confirmation of so
-    many candidates by so many seeds, in points: the median, and what nine in ten do not exceed."""
-    rows = {}
+    many candidates by so many seeds, in points: the median, and what nine in ten do not exceed. `from` and `to`, the
+    interval of the median after a confirmation, and `level` are those of `replays.judged`."""
+    rows, regrets = {}, {}
     for name, replays in found.items():
         after = confirmed(cube, replays, runs, *asked, np.random.default_rng(asked))
         row = {}
         for way, named in (("one seed", replays.chosen[:, runs - 1]), ("confirmed", after)):
             regret = 100 * (cube.worth[cube.best] - cube.worth[named])
             row |= {f"{way}, median": np.median(regret), f"{way}, nine in ten": np.quantile(regret, OFTEN)}
-        rows[name] = row
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("search")
+        rows[name], regrets[name] = row, regret
+    found = judged(regrets).rename(columns={"median, from": "from", "median, to": "to"})
+    return pd.DataFrame.from_dict(rows, orient="index").join(found[["from", "to", "level"]]).rename_axis("search")

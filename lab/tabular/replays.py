@@ -6,12 +6,13 @@ how much more the best choice of the table is worth than the one that the search
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy import ndarray
+from scipy import stats
 
 from lab.search.stopping import Hyperband
 from lab.tabular.cube import Cube, axes, stops
@@ -170,20 +171,59 @@ def replay(cube: Cube, method: Method, runs: int, numbers: Sequence[int]) -> Rep
 
 
 def summary(found: dict[str, Replays], cube: Cube, at: Sequence[int]) -> pd.DataFrame:
-    """For each method and number of runs: quartiles and ninth decile of the regret in points, and the epochs paid."""
+    """For each method and number of runs: what `judged` finds of the regret, its quartiles, and the epochs paid."""
+    regrets = {name: replays.regret(cube) for name, replays in found.items()}
     rows = []
-    for name, replays in found.items():
-        regret = replays.regret(cube)
-        for runs in (runs for runs in at if runs <= regret.shape[1]):
-            quantiles = np.nanquantile(regret[:, runs - 1], [0.25, 0.5, 0.75, 0.9])
-            figures = dict(zip(("lower quartile", "median", "upper quartile", "nine in ten"), quantiles, strict=True))
-            rows.append({"search": name, "runs": runs} | figures | {"epochs": replays.paid[:, runs - 1].mean()})
+    for runs in at:
+        after = {name: regret[:, runs - 1] for name, regret in regrets.items() if runs <= regret.shape[1]}
+        for name, row in judged(after).iterrows():
+            quartiles = np.nanquantile(after[name], [0.25, 0.75])
+            figures = dict(zip(("lower quartile", "upper quartile"), quartiles, strict=True))
+            paid = found[name].paid[:, runs - 1].mean()
+            rows.append({"search": name, "runs": runs} | row.to_dict() | figures | {"epochs": paid})
     return pd.DataFrame(rows)
 
 
 def priced(found: dict[str, Replays], cube: Cube, budget: int) -> pd.DataFrame:
-    """The `median` regret of each search for so many epochs, and what nine in ten do not exceed, the least first."""
+    """What `judged` finds of the regret of each search for so many epochs, the least median first."""
     regrets = {name: replays.regret_when_paid(cube, [budget])[:, 0] for name, replays in found.items()}
-    rows = {name: np.quantile(regret, [0.5, 0.9]) for name, regret in regrets.items() if not np.isnan(regret).any()}
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["median", "ninth"]).rename_axis("search")
-    return frame.sort_values("median", kind="stable")
+    known = {name: regret for name, regret in regrets.items() if not np.isnan(regret).any()}
+    return judged(known).sort_values("median", kind="stable")
+
+
+# --- what so many replays can tell ------------------------------------------------------------------------------------
+
+
+def judged(regrets: Mapping[str, ndarray]) -> pd.DataFrame:
+    """For each of several searches, given the regret of each replay: `median` and `nine in ten`, what nine in ten do
+    not exceed, with the 95 % intervals of both, `..., from` and `..., to`; and whether it is `level` with the search
+    of the least median: whether the interval of the difference, for all others at once, holds zero.
+
+    Intervals hold the luck of replays alone, which share a table and its seeds: another table is not in them.
+    """
+    rows = {}
+    first = min(regrets, key=lambda name: np.nanmedian(regrets[name]), default=None)
+    for name, regret in regrets.items():
+        row = {}
+        for what, share in (("median", 0.5), ("nine in ten", 0.9)):
+            low, high = quantile_interval(regret, share)
+            row |= {what: np.nanquantile(regret, share), f"{what}, from": low, f"{what}, to": high}
+        more = name != first and difference(regret, regrets[first], len(regrets) - 1)[0] > 0
+        rows[name] = row | {"level": not more}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("search")
+
+
+def quantile_interval(values: ndarray, share: float) -> tuple[float, float]:
+    """The 95 % interval of a quantile, from the ranks between which it lies whatever the distribution (binomial)."""
+    ranked = np.sort(values[~np.isnan(values)])
+    low, high = stats.binom.ppf([0.025, 0.975], len(ranked), share).astype(int)
+    return float(ranked[max(low - 1, 0)]), float(ranked[min(high, len(ranked) - 1)])
+
+
+def difference(first: ndarray, second: ndarray, at_once: int = 1, resamples: int = 2000) -> tuple[float, float]:
+    """The 95 % interval of how much larger the median of `first` is, by samples of both drawn with replacement; wider
+    where it is to hold for several at once (Bonferroni)."""
+    rng = np.random.default_rng(0)
+    drawn = [np.nanmedian(rng.choice(values, (resamples, len(values))), axis=1) for values in (first, second)]
+    low, high = np.quantile(drawn[0] - drawn[1], [0.025 / at_once, 1 - 0.025 / at_once])
+    return float(low), float(high)

@@ -1,4 +1,4 @@
-"""What there is in the table: how far it is, how good it gets, what the good ones share, and what never learns."""
+"""What there is in the table: how far it is, how good it gets, what the good ones share, and what learns nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from lab.tabular import cube as cubes
 from lab.tabular import table as tabular
-from lab.tabular.cube import Cube, axes, configuration
+from lab.tabular.cube import Cube, axes, configuration, stops
 from lab.tabular.luck import levelled, top
 
 LEARNT = 0.2  # twice what guessing is right: a configuration that stays below has not learnt
@@ -44,13 +44,15 @@ def usable(cube: Cube) -> Cube:
 
 def state(cube: Cube) -> str:
     """A sentence on what of the space is there."""
-    share, seeds = cube.there.mean(), len(cube.seeds)
+    seeds, trainings, every = len(cube.seeds), int(cube.there.sum()) // len(stops()), len(cube.there) // len(stops())
     if cube.complete:
         return f"All {len(cube.there):,} configurations are there, with {_count(seeds, 'seed')} each."
+    error = 50 * Z * np.sqrt((1 - trainings / every) / max(trainings, 1))  # of a half, without replacement, in points
     return (
         f"{cube.there.sum():,} of {len(cube.there):,} configurations are there, with {_count(seeds, 'seed')} each. "
-        f"They were drawn at random, so that what follows holds for the whole within the chance of a sample of "
-        f"{share:.0%}; what needs all of them is left out, and says so."
+        f"Their {trainings:,} trainings were drawn at random from {every:,}: a share of them holds for the whole "
+        f"within ± {error:.1f} points. The best of all may be better than the best of these. What needs all of them is "
+        "left out, and says so."
     )
 
 
@@ -106,7 +108,7 @@ def near(cube: Cube, within: float = NEAR) -> ndarray:
 
 
 def unlearnt(cube: Cube) -> ndarray:
-    """The numbers of the choices that are there and never learn."""
+    """The numbers of the choices that are there and have learnt nothing by their end; some would have, later."""
     return np.flatnonzero(cube.there & (cube.worth < LEARNT))
 
 
@@ -130,14 +132,16 @@ def common(found: pd.DataFrame, most: float = 0.9) -> str:
 
 
 def worth_searching(cube: Cube) -> tuple[ndarray, Mapping[str, tuple[Any, ...]]]:
-    """The grid of worths without the values with which nothing comes within FAR of the best, and what is left."""
-    grid, left = cube.grid, dict(axes())
+    """`Cube.grids` without the values with which nothing is worth within FAR of the best, and what is left."""
+    grids, left = cube.grids, dict(axes())
+    grid = grids.mean(axis=0)
     floor = np.nanmax(grid) - FAR
     for axis, (name, values) in enumerate(axes().items()):
         others = tuple(k for k in range(grid.ndim) if k != axis)
         good = np.flatnonzero(np.nanmax(grid, axis=others) >= floor)
         grid, left[name] = np.take(grid, good, axis), tuple(values[k] for k in good)
-    return grid, left
+        grids = np.take(grids, good, 1 + axis)
+    return grids, left
 
 
 def beside(importances: Mapping[str, pd.Series]) -> pd.DataFrame:

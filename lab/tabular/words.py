@@ -7,8 +7,8 @@ import pandas as pd
 
 from lab.tabular import anova
 from lab.tabular.cube import Cube
-from lab.tabular.luck import CLOSE
-from lab.tabular.survey import LEARNT, NEAR
+from lab.tabular.luck import CLOSE, deviation, elsewhere, top
+from lab.tabular.survey import LEARNT, NEAR, Z
 
 ENOUGH = 10  # times the runs of a search must there be configurations for it to be replayed on
 
@@ -24,15 +24,20 @@ def left_out(cube: Cube, seeds: int = 1) -> str:
 
 
 def good(best: pd.DataFrame, cube: Cube, near: int, unlearnt: int) -> str:
-    """How good it gets, from the table of the best, and how many choices are near the best and never learn."""
+    """How good it gets, from the table of the best, and how many choices are near the best and learn nothing."""
     first, there = best.iloc[0], int(cube.there.sum())
     of = f"mean of {first['seeds']:.0f} seeds" if first["seeds"] > 1 else "one seed"
     half, middle = 50 * (first["high"] - first["low"]), np.median(cube.worth[cube.there])
     others = f"{near - 1:,} {'lies' if near == 2 else 'lie'} within {100 * NEAR:g} points of it"
+    left = "How much of its height is luck, one seed does not say."
+    if len(cube.seeds) > 1:
+        judge = f"What is best by all seeds but one is right for {elsewhere(cube):.2%} with that one, on average"
+        left = f"{judge}: so much is left of its height without the luck by which it was chosen."
     return (
         f"**The best of {there:,} configurations is right for {first['validationaccuracy']:.2%} of its validation "
-        f"images** ({of}, 95 % interval ± {half:.2f} points). Of the others, {others}. Half of all stay below "
-        f"{middle:.1%}, and {unlearnt / there:.0%} never learn: they end below {LEARNT:.0%}."
+        f"images** ({of}, 95 % interval ± {half:.2f} points, which does not count that it was chosen). {left} Of "
+        f"the others, {others}, by accuracies with as much chance in them. Half of all stay below {middle:.1%}, and "
+        f"{unlearnt / there:.0%} have learnt nothing by their end: they are below {LEARNT:.0%} there."
     )
 
 
@@ -40,25 +45,38 @@ def shared(common: str, near: int, least: int = 10) -> str:
     """What so many choices near the best share, from `survey.common`."""
     if near < least:
         return f"Only {near} lie so near the best: too few to say what the good ones share."
-    return f"Nine in ten of these {near:,} share: {common}." if common else f"These {near:,} share no value."
+    return (
+        f"Of these {near:,}, at least nine in ten have, value by value: {common}."
+        if common
+        else f"These {near:,} share no value."
+    )
 
 
 def judged(cube: Cube) -> str:
-    """What the regrets of replays rest on, where that is less than it should be; empty if it is not."""
+    """What the regrets of replays rest on, and what their intervals do not hold."""
     part = f" The space here is the {cube.there.sum():,} configurations that are there." if not cube.complete else ""
-    luck = (
-        " Both the choice and its judge are one seed, so that its luck counts as worth." if len(cube.seeds) == 1 else ""
+    seeds = len(cube.seeds)
+    if seeds == 1:
+        return (
+            f"{part} Both the choice and its judge are one seed, so that its luck counts as worth: a search that saw "
+            "all would lack nothing. What is left of an order of searches with other seeds, one seed does not say."
+        )
+    error = Z * deviation(cube, top(cube)) / seeds**0.5
+    return (
+        f"{part} Intervals are those of the searches' luck alone: all share this table and its {seeds} seeds. By "
+        f"these, what a choice near the best is worth is known to ± {error:.2f} points. The best is a lucky one, which "
+        f"makes all regrets too large alike; and one of the {seeds} seeds of the judge is the one that the search saw, "
+        "which makes them too small."
     )
-    return part + luck
 
 
 def lost(shares: pd.DataFrame, rate: float) -> str:
-    """Which value those that never learn have more often than all, from their table of `survey.shares`, and how many
-    of all with it never learn, given the rate at which all do."""
+    """Which value those that learn nothing have more often than all, from their table of `survey.shares`, and how many
+    of all with it learn nothing, given the rate at which all do."""
     row = shares.loc[(shares["among"] / shares["all"]).idxmax()]
     return (
-        f"Of those that never learn, {row['among']:.0%} have {row['parameter']} {row['value']}, and of all that have "
-        f"it, {rate * row['among'] / row['all']:.0%} never learn."
+        f"Of those that have learnt nothing by their end, {row['among']:.0%} have {row['parameter']} {row['value']}, "
+        f"and of all that have it, {rate * row['among'] / row['all']:.0%} have learnt nothing."
     )
 
 
@@ -73,85 +91,133 @@ def too_few(cube: Cube, runs: int) -> str:
     )
 
 
-def decides(every: pd.Series, good: pd.Series) -> str:
-    """What decides, by two decompositions: of the whole space, and of where it is worth searching."""
+def decides(every: pd.Series, good: pd.Series, noise: pd.Series | None = None) -> str:
+    """What decides, by two decompositions: of the whole space, and of where it is worth searching; and what of the
+    second is the `noise` of seeds, which one seed does not tell."""
     first, then, orders = anova.alone(every), anova.alone(good), anova.by_order(good)
-    return (
+    text = (
         f"Over the whole space, **{first.index[0]}** alone makes {first.iloc[0]:.0%} of the variance, and single "
         f"parameters together {first.sum():.0%}. Where it is worth searching, **{then.index[0]}** makes most, "
         f"{then.iloc[0]:.0%}; single parameters together make {orders[1]:.0%}, pairs {orders.get(2, 0.0):.0%}, and "
         f"more than two at once {orders[orders.index > 2].sum():.0%}."
     )
+    if noise is None:
+        return (
+            f"{text} How much of this is the luck of the seed, one seed does not say; most of it would lie in the last."
+        )
+    chance = anova.by_order(noise)
+    return (
+        f"{text} Of this, the luck of seeds makes {noise.sum():.1%} of the variance: {chance[1]:.1%} in single "
+        f"parameters, {chance.get(2, 0.0):.1%} in pairs, and {chance[chance.index > 2].sum():.1%} in more than two."
+    )
 
 
-def estimated(exact: pd.Series, few: pd.Series, runs: int) -> str:
-    """How far importances that so many runs give are from the exact shares, by the parameters that both know."""
-    both = pd.DataFrame({"exact": exact, "few": few}).dropna()
+def estimated(exact: pd.Series, few: pd.DataFrame, runs: int) -> str:
+    """How far importances that so many runs give are from the exact shares, by the parameters that both know; `few` has
+    their `mean`, `low` and `high`, as shares of one."""
+    both = pd.DataFrame({"exact": exact, "few": few["mean"]}).dropna()
     both /= both.sum()
     order, off = both["exact"].corr(both["few"], method="spearman"), (both["exact"] - both["few"]).abs().mean()
     guess, truth = both["few"].idxmax(), both["exact"].idxmax()
-    verdict = "and so it is" if guess == truth else f"and that is {truth}"
+    low, high = few.loc[guess, ["low", "high"]]
+    surely = "" if low > 1 / len(few) else ", which is not to be told from what each would have if all decided alike"
+    verdict = "It is the most important" if guess == truth else f"The most important is {truth}"
     return (
-        f"PED-ANOVA takes {guess} for the most important by {runs} random runs, {verdict}. Its order agrees with the "
-        f"exact one by a rank correlation of {order:.2f}; a share is off by {100 * off:.0f} points on average."
+        f"PED-ANOVA puts {guess} first by {runs} random runs, with {few.loc[guess, 'mean']:.0%} (95 of 100 samples of "
+        f"the runs: {low:.0%} to {high:.0%}){surely}. {verdict}. Its order agrees with the exact one by a rank "
+        f"correlation of {order:.2f}; a share is off by {100 * off:.0f} points on average."
     )
 
 
 def searches(summary: pd.DataFrame, runs: int) -> str:
-    """Which search lacks least after so many runs, and which most."""
+    """Which search lacks least after so many runs, and which are not to be told apart from it."""
     rows = summary[summary["runs"] == runs].set_index("search").sort_values("median", kind="stable")
-    median, first, last = rows["median"], rows.index[0], rows.index[-1]
-    random = f" Random search lacks {median['random']:.2f}." if "random" not in (first, last) else ""
-    return (
-        f"After {runs} runs, **{first}** lacks least: {median[first]:.2f} points in the median, and at most "
-        f"{rows['nine in ten'][first]:.2f} nine times in ten. {last} lacks most, {median[last]:.2f}.{random}"
+    last = rows.iloc[-1]
+    random = f" Random search lacks {rows['median']['random']:.2f}." if "random" not in rows.index[[0, -1]] else ""
+    return f"After {runs} runs, {_least(rows)} {last.name} lacks most, {last['median']:.2f}.{random}"
+
+
+def _least(rows: pd.DataFrame) -> str:
+    """Of searches as `replays.judged` has them, least median first: what the first lacks, and which are level."""
+    first = rows.iloc[0]
+    return f"**{first.name}** lacks least: {_regret(first)}.{_level(rows)}"
+
+
+def _regret(row: pd.Series) -> str:
+    """Median and ninth decile with their intervals."""
+    median, ninth = (
+        f"{row[what]:.2f} (95 % interval {row[f'{what}, from']:.2f} to {row[f'{what}, to']:.2f})"
+        for what in ("median", "nine in ten")
     )
+    return f"{median} points in the median, and at most {ninth} nine times in ten"
+
+
+def _level(rows: pd.DataFrame) -> str:
+    level = [f"{row.Index}, {row.median:.2f}" for row in rows.iloc[1:].itertuples() if row.level]
+    if level:
+        return f" So many replays do not tell it apart from {'; '.join(level)}."
+    return " All others lack more." if len(rows) > 1 else ""
 
 
 def bargain(priced: pd.DataFrame, budget: int) -> str:
     """Which search lacks least for so many epochs, from a table of `replays.priced`."""
-    first, *others = priced.itertuples()
-    text = f"For {budget} epochs, **{first.Index}** lacks least, {first.median:.2f} points in the median"
-    return text + (f"; next is {others[0].Index}, {others[0].median:.2f}." if others else ".")
+    return f"For {budget} epochs, {_least(priced)}"
 
 
-def luck(winners: pd.DataFrame, flatters: float, among: float, deviation: float, runs: int) -> str:
-    """What one seed is worth: the winners by one, and what it makes of a search of so many runs."""
+def worth(summary: pd.DataFrame, priced: pd.DataFrame, cube: Cube, runs: int, budget: int) -> str:
+    """What a search is worth after so many runs and for so many epochs, and what that rests on."""
+    return f"{searches(summary, runs)} {bargain(priced, budget)}{judged(cube)}"
+
+
+def luck(winners: pd.DataFrame, flatters: float, among: float, moves: tuple[float, float], runs: int) -> str:
+    """What one seed is worth: the winners by one, what it makes of a search of so many runs, and by how many points it
+    `moves` each of the best tenth (standard deviation), and all of them alike (from the least to the most)."""
     places = ", ".join(f"{place:,}" for place in winners["place"])
+    own, alike = moves
     return (
         f"The winner of the whole space by one seed has, by the mean of the others, place {places}. Among the best "
-        f"tenth, a seed moves an accuracy by {deviation:.2f} points (standard deviation). What a search of {runs} runs "
-        f"names is among the ten best that it ran {among:.0%} of the time, and the accuracy by which it was chosen "
-        f"flatters it by {flatters:.2f} points."
+        f"tenth, a seed moves an accuracy by {own:.2f} points (standard deviation), beside what it moves all alike, up "
+        f"to {alike:.2f} between {len(winners)} seeds, which decides nothing. What a search of {runs} runs names is "
+        f"among the ten best that it ran {among:.0%} of the time, by the mean over all seeds, its own included, and "
+        f"the accuracy by which it was chosen flatters it by {flatters:.2f} points, on average."
     )
 
 
 def confirmation(enough: pd.Series | None, table: pd.DataFrame) -> str:
     """What a confirmation must be, to come close nine times in ten; `table` as of `luck.confirmations`."""
-    without = table.sort_values(["further runs", "best"], kind="stable").iloc[0]["close"]
-    text = f"By one seed, a search names one within {CLOSE:g} points of the best that it ran {without:.0%} of the time"
+    without = table.sort_values(["further runs", "best"], kind="stable").iloc[0]
+    text = (
+        f"By one seed, a search names one within {CLOSE:g} points of the best that it ran {_often(without)} of the time"
+    )
     if enough is not None:
         return (
             f"{text}; with its best {enough['best']:.0f} confirmed by {enough['seeds']:.0f} seeds, in "
-            f"{enough['further runs']:.0f} further runs, {enough['close']:.0%}."
+            f"{enough['further runs']:.0f} further runs, {_often(enough)}."
         )
     most = table.loc[table["close"].idxmax()]
     return (
-        f"{text}. No confirmation that was tried brings this to nine in ten; {most['best']:.0f} candidates with "
-        f"{most['seeds']:.0f} seeds bring it to {most['close']:.0%}."
+        f"{text}. No confirmation that was tried is sure to bring this to nine in ten; {most['best']:.0f} candidates "
+        f"with {most['seeds']:.0f} seeds bring it to {_often(most)}."
     )
+
+
+def _often(row: pd.Series) -> str:
+    return f"{row['close']:.0%} (95 % interval {row['low']:.0%} to {row['high']:.0%})"
 
 
 def plans(table: pd.DataFrame, asked: tuple[int, int], runs: int) -> str:
     """What a confirmation is worth to each search, from a table of `luck.plans`, the least regret first."""
-    best = table.sort_values("confirmed, median", kind="stable").iloc[0]
+    rows = table.sort_values("confirmed, median", kind="stable")
+    best = rows.iloc[0]
     gains = table["one seed, nine in ten"] - table["confirmed, nine in ten"]
     return (
-        f"Of searches of {runs} runs with their best {asked[0]} confirmed by {asked[1]} seeds, **{best.name}** lacks "
-        f"least of the best of all: {best['confirmed, median']:.2f} points in the median, and at most "
-        f"{best['confirmed, nine in ten']:.2f} nine times in ten; by one seed alone {best['one seed, median']:.2f} and "
-        f"{best['one seed, nine in ten']:.2f}. What nine in ten do not exceed changes by {-gains.max():+.2f} to "
-        f"{-gains.min():+.2f} points with a confirmation, from search to search."
+        f"Of searches of {runs} runs with their best {asked[0]} confirmed by {asked[1]} seeds, in "
+        f"{asked[0] * (asked[1] - 1)} further runs, **{best.name}** lacks least of the best of all: "
+        f"{best['confirmed, median']:.2f} points in the median (95 % interval {best['from']:.2f} to {best['to']:.2f}), "
+        f"and at most {best['confirmed, nine in ten']:.2f} nine times in ten; by one seed alone "
+        f"{best['one seed, median']:.2f} and {best['one seed, nine in ten']:.2f}."
+        f"{_level(rows.rename(columns={'confirmed, median': 'median'}))} What nine in ten do not exceed changes by "
+        f"{-gains.max():+.2f} to {-gains.min():+.2f} points with a confirmation, from search to search."
     )
 
 
@@ -180,27 +246,24 @@ def then(
     if common:
         found.append(f"**Fix what the good ones share**: {common}.")
     if lost:
-        found.append(f"**Leave out what never learns.** {lost}")
+        found.append(f"**Leave out what learns nothing.** {lost}")
     if enough is not None:
         found.append(
             f"**Confirm**: run the best {enough['best']:.0f} of 48 again until each has {enough['seeds']:.0f} seeds, "
-            f"and choose by the mean; that comes within {CLOSE:g} points of the best that was run "
-            f"{enough['close']:.0%} of the time."
+            f"and choose by the mean; that comes within {CLOSE:g} points of the best that was run {_often(enough)} of "
+            "the time."
         )
     return found or ["**Wait**: what is there says too little yet."]
 
 
 def _searching(summary: pd.DataFrame, priced: pd.DataFrame, budget: int) -> list[str]:
-    first, median, ninth = priced.index[0], priced["median"].iloc[0], priced["ninth"].iloc[0]
-    found = [
-        f"**Search by {first}**: for {budget} epochs it lacks {median:.2f} points in the median, and at most "
-        f"{ninth:.2f} nine times in ten."
-    ]
-    regret = summary[summary["search"] == first].set_index("runs")["median"]
+    first = priced.iloc[0]
+    found = [f"**Search by {first.name}**: for {budget} epochs it lacks {_regret(first)}.{_level(priced)}"]
+    regret = summary[summary["search"] == first.name].set_index("runs")["median"]
     few, many = regret.index.min(), regret.index.max()
     if few < many:
         found.append(
-            f"**Know when to stop**: from {few} to {many} runs, {first} brings its regret from {regret[few]:.2f} to "
-            f"{regret[many]:.2f} points."
+            f"**Know when to stop**: from {few} to {many} runs, {first.name} brings its regret from {regret[few]:.2f} "
+            f"to {regret[many]:.2f} points."
         )
     return found

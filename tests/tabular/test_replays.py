@@ -127,4 +127,32 @@ def test_what_epochs_buy_is_sorted_by_the_median(cube):
     assert table["median"].is_monotonic_increasing
     regret = found["random"].regret_when_paid(cube, [90])[:, 0]
     assert table["median"]["random"] == np.median(regret)
-    assert table["ninth"]["random"] == np.quantile(regret, 0.9)
+    assert table["nine in ten"]["random"] == np.quantile(regret, 0.9)
+
+
+def test_the_interval_of_a_quantile_holds_it_in_95_of_100_cases():
+    drawn = np.random.default_rng(0).exponential(size=(2000, 200))
+    for share in (0.5, 0.9):
+        ends = np.array([replays.quantile_interval(values, share) for values in drawn])
+        true = -np.log(1 - share)
+        assert 0.94 < np.mean((ends[:, 0] <= true) & (true <= ends[:, 1])) < 0.98
+    with_nothing = np.append(drawn[0], np.nan)
+    assert replays.quantile_interval(with_nothing, 0.9) == replays.quantile_interval(drawn[0], 0.9)
+
+
+def test_searches_are_told_apart_where_their_difference_is_more_than_luck():
+    rng = np.random.default_rng(1)
+    near, same, far = rng.exponential(size=(3, 400)) + np.array([0, 0, 1])[:, None]
+    table = replays.judged({"far": far, "near": near, "same": same})
+    assert table["level"].to_dict() == {"far": False, "near": True, "same": True}
+    low, high = replays.difference(far, near)
+    assert low < 1 < high
+    assert low > 0.7
+    wide = replays.difference(far, near, at_once=10)
+    assert wide[0] < low < high < wide[1]
+
+
+def test_equal_searches_are_seldom_told_apart():
+    rng = np.random.default_rng(2)
+    told = [not replays.judged(dict(enumerate(rng.exponential(size=(4, 200)))))["level"].all() for _ in range(60)]
+    assert np.mean(told) < 0.2

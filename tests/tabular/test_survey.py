@@ -46,7 +46,9 @@ def test_the_state_says_how_much_is_there():
     assert survey.state(made_up()) == "All 9,720 configurations are there, with 3 seeds each."
     part = without(made_up((0,)), range(1000, 4860), 0)
     assert survey.state(part).startswith("2,000 of 9,720 configurations are there, with 1 seed each.")
-    assert "a sample of 21%" in survey.state(part)
+    assert "1,000 trainings were drawn at random from 4,860" in survey.state(part)
+    assert "within ± 2.8 points" in survey.state(part)  # 1.96 √(0.25 / 1000 · (1 − 1000 / 4860))
+    assert "The best of all may be better" in survey.state(part)
 
 
 def test_the_best_stand_first_with_the_interval_of_their_mean():
@@ -96,11 +98,14 @@ def test_shares_are_those_of_a_table_of_configurations():
 
 
 def test_values_with_which_nothing_is_good_are_left_out():
-    grid, left = survey.worth_searching(made_up())
+    cube = made_up()
+    grids, left = survey.worth_searching(cube)
     assert left["weight_decay"] == (0, 0.0005)
     assert left["optimizer"] == cubes.axes()["optimizer"]
-    assert grid.shape == tuple(map(len, left.values()))
-    assert grid.min() > 0.2
+    assert grids.shape == (3, *map(len, left.values()))
+    assert grids.min() > 0.2
+    decay = list(cubes.axes()).index("weight_decay")
+    np.testing.assert_array_equal(grids, np.take(cube.grids, [0, 1], 1 + decay))
 
 
 def test_importances_stand_beside_each_other_as_shares():
