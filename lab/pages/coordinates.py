@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +15,69 @@ if TYPE_CHECKING:
 
 METRIC = "validationaccuracy"
 FEW = 8  # so many different numbers stand side by side; more are a scale
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a sweep seeks, under the name that its table has for it, and which way is better."""
+
+    name: str = METRIC
+    goal: str = "maximize"
+
+    @property
+    def percent(self) -> bool:
+        """Whether it is a share from 0 to 1, to be shown in per cent."""
+        return self.name.endswith("accuracy")
+
+    @property
+    def factor(self) -> int:
+        return 100 if self.percent else 1
+
+    @property
+    def words(self) -> str:
+        """As in running text: validation loss."""
+        return re.sub("^train(?=(loss|accuracy)$)", "training ", re.sub("^validation(?=.)", "validation ", self.name))
+
+    @property
+    def label(self) -> str:
+        """As on an axis, with its unit."""
+        return f"{self.words} (%)" if self.percent else self.words
+
+    @property
+    def short(self) -> str:
+        """As at the head of a column among those of parameters."""
+        return "accuracy" if self.name == METRIC else self.name
+
+    @property
+    def best(self) -> str:
+        """What pandas calls the best of many."""
+        return "min" if self.goal == "minimize" else "max"
+
+    def text(self, value: float) -> str:
+        return f"{value:.2%}" if self.percent else f"{value:.4g}"
+
+    def said(self, value: float) -> str:
+        """The predicate of a sentence on a run."""
+        if self.name == METRIC:
+            return f"is right for {self.text(value)} of the validation images"
+        return f"has a {self.words} of {self.text(value)}"
+
+    def filled(self, values: pd.Series) -> pd.Series:
+        """The values, a run without one as the worst: a share of 0, or the worst of the others."""
+        worst = 0.0 if self.percent else values.max() if self.goal == "minimize" else values.min()
+        return values.fillna(worst)
+
+    def bound(self, values: pd.Series, share: float) -> str:
+        """What this share of the values is worse than: below 42.3 %, or above 0.51."""
+        if self.goal == "minimize":
+            return f"above {self.text(values.quantile(1 - share))}"
+        return f"below {self.text(values.quantile(share))}"
+
+
+def beside(metric: str) -> tuple[Metric, Metric]:
+    """What learning curves show of runs that seek a metric: it, and of validation accuracy and loss the other one."""
+    first, second, *_ = dict.fromkeys((metric, METRIC, "validationloss"))
+    return Metric(first), Metric(second)
 
 
 class Axis(NamedTuple):
@@ -41,9 +106,10 @@ class Scale:
     """
 
     def __init__(self, table: pd.DataFrame, metric: str = METRIC, goal: str = "maximize") -> None:
-        self.percent = metric.endswith("accuracy")
-        self.name = "accuracy (%)" if self.percent else metric
-        self.values = (100 if self.percent else 1) * table[metric].to_numpy(dtype=float)
+        self.metric = Metric(metric, goal)
+        self.percent = self.metric.percent
+        self.name = f"{self.metric.short} (%)" if self.percent else self.metric.words
+        self.values = self.metric.factor * table[metric].to_numpy(dtype=float)
         if np.isnan(self.values).all():
             raise ValueError(f"none of the {len(table)} runs in the table has a {metric}: nothing to draw")
         sign = -1.0 if goal == "minimize" else 1.0

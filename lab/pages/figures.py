@@ -28,7 +28,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
-from lab.pages.coordinates import METRIC, Scale, binned, coordinates
+from lab.pages.coordinates import METRIC, Metric, Scale, beside, binned, coordinates
 from lab.pages.typography import typeset
 
 COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow, which is too pale for lines on white
@@ -190,16 +190,16 @@ def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss
     return ax
 
 
-def compared(axes: Sequence[Axes], histories: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
-    """The learning curves of some runs, by name: validation accuracy on the first ax, validation loss on the second."""
+def compared(
+    axes: Sequence[Axes], histories: Mapping[str, Sequence[Mapping[str, float]]], metric: str = METRIC
+) -> None:
+    """The learning curves of some runs, by name: the metric on the first of two axes, and what belongs beside it."""
     rows = pd.DataFrame([{"run": run} | epoch for run, epochs in histories.items() for epoch in epochs])
-    rows["validationaccuracy"] *= 100
-    for ax, metric in zip(axes, ("validationaccuracy", "validationloss"), strict=True):
+    for ax, shown in zip(axes, beside(metric), strict=True):
         look = {"hue": "run", "style": "run", "legend": "auto" if ax is axes[1] else False}
-        sns.lineplot(rows, x="epoch", y=metric, ax=ax, **look)
+        sns.lineplot(x=rows["epoch"], y=shown.factor * rows[shown.name], data=rows, ax=ax, **look)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[0].set(title="Accuracy", ylabel="validation accuracy (%)")
-    axes[1].set(title="Loss", ylabel="validation loss")
+        ax.set(title=shown.words.removeprefix("validation ").capitalize(), ylabel=shown.label)
     sns.move_legend(axes[1], "center left", bbox_to_anchor=(1, 0.5), title=None)
 
 
@@ -276,7 +276,7 @@ def best_so_far(ax: Axes, table: pd.DataFrame, metric: str = METRIC, goal: str =
         ax.set_ylim(*sorted((scale.floor, scale.best + 0.05 * (scale.best - scale.floor))))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(title="The metric, run by run", xlabel="run, in order of start", ylabel=f"validation {scale.name}")
+    ax.set(title="The metric, run by run", xlabel="run, in order of start", ylabel=scale.metric.label)
     return ax
 
 
@@ -304,15 +304,20 @@ def parallel_coordinates(
     return _frameless(ax)
 
 
-def importance(ax: Axes, shares: pd.DataFrame) -> Axes:
-    """The `mean` share of each parameter in explaining the metric, largest first, with its interval `low` to `high`."""
+def importance(ax: Axes, shares: pd.DataFrame, metric: str = METRIC) -> Axes:
+    """The `mean` share of each parameter in explaining a metric, largest first, with its interval `low` to `high`."""
     percent = 100 * shares.sort_values("mean", ascending=False)
     sns.barplot(x=percent["mean"], y=percent.index, color=COLOURS[0], saturation=1, width=0.7, ax=ax)
     whiskers = [percent["mean"] - percent["low"], percent["high"] - percent["mean"]]
     ax.errorbar(percent["mean"], range(len(percent)), xerr=whiskers, fmt="none", ecolor="0.3", capsize=3)
     ax.axvline(100 / len(percent), linestyle="--", color=COLOURS[3], linewidth=1.2, label="if all decided alike")
     ax.legend(loc="lower right")
-    ax.set(title="What decides the metric", xlabel="importance (% of the total)", ylabel="", xlim=(0, None))
+    ax.set(
+        title=f"What decides the {Metric(metric).words}",
+        xlabel="importance (% of the total)",
+        ylabel="",
+        xlim=(0, None),
+    )
     return ax
 
 

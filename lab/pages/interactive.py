@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from lab.pages import INTERACTIVE, figures
-from lab.pages.coordinates import METRIC, Axis, Scale, coordinates
+from lab.pages.coordinates import METRIC, Axis, Scale, beside, coordinates
 from lab.pages.typography import typeset
 from lab.pages.words import sure
 
@@ -169,7 +169,7 @@ def best_so_far(
     frame["best so far"] = frame["best so far"].ffill()
     texts = [", ".join(text) for text in table[list(parameters)].map(_short).to_numpy()]
     looks = dict.fromkeys(names, "points") | {"best so far": "steps"}
-    curves(fig, alt, {f"validation {scale.name}": frame}, looks=looks, texts=texts)
+    curves(fig, alt, {scale.metric.label: frame}, looks=looks, texts=texts)
 
 
 def _short(value: Any) -> str:
@@ -184,18 +184,19 @@ def compare(
     *,
     on: Sequence[str],
     links: Mapping[str, str] | None = None,
+    metric: str = METRIC,
 ) -> None:
     """Show `fig`, and the learning curves of the runs that a reader chooses among `histories`, at first those `on`.
 
-    `about` has a row of facts for each run, in the same order.
+    `about` has a row of facts for each run, in the same order. The first panel is that of the `metric`.
     """
-    panels = {"validation accuracy (%)": (100, "validationaccuracy"), "validation loss": (1, "validationloss")}
     frames = {}
-    for name, (scale, metric) in panels.items():
+    for shown in beside(metric):
         columns = {
-            run: {e["epoch"]: scale * e.get(metric, np.nan) for e in epochs} for run, epochs in histories.items()
+            run: {e["epoch"]: shown.factor * e.get(shown.name, np.nan) for e in epochs}
+            for run, epochs in histories.items()
         }
-        frames[name] = pd.DataFrame(columns, columns=list(histories)).sort_index().rename_axis("epoch")
+        frames[shown.label] = pd.DataFrame(columns, columns=list(histories)).sort_index().rename_axis("epoch")
     curves(fig, alt, frames, on=on, about=about, links=links)
 
 

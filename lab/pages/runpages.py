@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 
 from lab.execution.notebook import TRAINING, read
 from lab.pages import figures, interactive
+from lab.pages.coordinates import METRIC, Metric
 from lab.pages.words import plain
 from lab.tracking import Record, flat, runs_root
 
@@ -28,12 +29,16 @@ Judged = tuple[ArrayLike, ArrayLike, ArrayLike]  # labels (n,), probabilities (n
 
 
 def write(
-    runs: Iterable[tuple[Record, Path]], judge: Callable[[Record, Path], Judged], names: Sequence[str]
+    runs: Iterable[tuple[Record, Path]],
+    judge: Callable[[Record, Path], Judged],
+    names: Sequence[str],
+    metric: str = METRIC,
 ) -> list[str | None]:
     """Write the pages of the `runs`, records with their folders, the best first; return the address of each.
 
     It is seen from chapter 4; None stands for a run whose notebook or weights are not kept. `judge` gives what a run's
-    network says of its validation images, whose classes have `names`.
+    network says of its validation images, whose classes have `names`. The `metric`, under the name that epochs have for
+    it, has put the runs in their order.
     """
     target = runs_root() / "notebooks" / FOLDER
     target.mkdir(parents=True, exist_ok=True)
@@ -44,17 +49,19 @@ def write(
         kept = all((folder / name).exists() for name in (TRAINING.name, "weights.npz"))
         addresses.append(f"{FOLDER}/{place:02}.html" if kept else None)
         if kept:
-            page = _notebook(place, record, folder, judge(record, folder), names)
+            page = _notebook(place, record, folder, judge(record, folder), names, Metric(metric))
             nbformat.write(page, target / f"{place:02}.ipynb")
     return addresses
 
 
-def _notebook(place: int, record: Record, folder: Path, judged: Judged, names: Sequence[str]) -> nbformat.NotebookNode:
+def _notebook(
+    place: int, record: Record, folder: Path, judged: Judged, names: Sequence[str], metric: Metric
+) -> nbformat.NotebookNode:
     executed, last = read(folder / TRAINING.name), record["history"][-1]
     config = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in flat(record["config"]).items())
     cells = [
-        f"# Run {place}: {last['validationaccuracy']:.2%} of the validation images",
-        f"Number {place} of the runs by validation accuracy after the last epoch. Its folder is `{record['name']}`.",
+        f"# Run {place}: {_title(metric, last[metric.name])}",
+        f"Number {place} of the runs by {plain(metric.words)} after the last epoch. Its folder is `{record['name']}`.",
         f"## What it was asked for\n\n| parameter | value |\n|---|---|\n{config}",
         "## How it learnt",
         _shown(_curves, record["history"]),
@@ -67,6 +74,12 @@ def _notebook(place: int, record: Record, folder: Path, judged: Judged, names: S
     for k, cell in enumerate(cells):
         cell["id"] = f"run-{k}"
     return new_notebook(cells=cells, metadata=executed.metadata | {"provenance": _provenance(record)})
+
+
+def _title(metric: Metric, value: float) -> str:
+    if metric.name == METRIC:
+        return f"{metric.text(value)} of the validation images"
+    return f"{plain(metric.words)} {metric.text(value)}"
 
 
 def _shown(draw: Callable, *values: Any) -> nbformat.NotebookNode:
@@ -85,7 +98,7 @@ def _curves(history: Sequence[Mapping[str, float]], show: interactive.Show) -> N
     fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
     for ax, metric in zip(axes, ("loss", "accuracy"), strict=True):
         figures.curves(ax, history, metric)
-    last = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items())
+    last = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "seconds")
     interactive.training(fig, f"Loss and accuracy against epoch. The last epoch: {last}.", history, show=show)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.pages import INTERACTIVE, figures, interactive
-from lab.pages.coordinates import Scale, axis, binned, coordinates
+from lab.pages.coordinates import Metric, Scale, axis, beside, binned, coordinates
 from page_kit import displayed
 
 
@@ -40,6 +40,33 @@ def test_of_what_is_minimized_the_lowest_is_the_best():
     assert found.order.tolist() == [2, 0, 1]
     assert found.axes[-1].heights[-1] == 1
     assert found.values[-1] == "0.3"
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "said", "bound"),
+    [
+        (Metric(), "validation accuracy (%)", "is right for 50.00% of the validation images", "below 30.00%"),
+        (Metric("validationloss", "minimize"), "validation loss", "has a validation loss of 0.5", "above 0.7"),
+        (Metric("trainaccuracy"), "training accuracy (%)", "has a training accuracy of 50.00%", "below 30.00%"),
+        (Metric("f1", "maximize"), "f1", "has a f1 of 0.5", "below 0.3"),
+    ],
+)
+def test_a_metric_is_told_in_its_own_words_and_by_its_goal(metric, label, said, bound):
+    values = pd.Series([0.1, 0.3, 0.5, 0.7, 0.9])
+    assert (metric.label, metric.said(0.5), metric.bound(values, 0.25)) == (label, said, bound)
+
+
+def test_a_run_without_the_metric_is_filled_in_as_the_worst():
+    values = pd.Series([0.5, np.nan, 0.7])
+    assert Metric().filled(values).tolist() == [0.5, 0.0, 0.7]
+    assert Metric("validationloss", "minimize").filled(values).tolist() == [0.5, 0.7, 0.7]
+    assert Metric("f1").filled(values).tolist() == [0.5, 0.5, 0.7]
+
+
+def test_beside_the_metric_stands_validation_accuracy_or_loss():
+    assert [shown.name for shown in beside("validationaccuracy")] == ["validationaccuracy", "validationloss"]
+    assert [shown.name for shown in beside("validationloss")] == ["validationloss", "validationaccuracy"]
+    assert [shown.name for shown in beside("f1")] == ["f1", "validationaccuracy"]
 
 
 @given(

@@ -196,7 +196,23 @@ def test_of_a_loss_the_lowest_is_the_best(ax):
     table = TABLE.assign(validationloss=[0.5, 0.3, 0.4, 0.9, np.nan])
     figures.best_so_far(ax, table, "validationloss", "minimize")
     assert np.allclose(ax.get_lines()[0].get_ydata(), [0.5, 0.3, 0.3, 0.3, 0.3])
-    assert "loss" in ax.get_ylabel()
+    assert ax.get_ylabel() == "validation loss"
+
+
+@pytest.mark.parametrize(
+    ("metric", "first", "second"),
+    [
+        ("validationaccuracy", ("validation accuracy (%)", [70, 65]), ("validation loss", [0.8, 0.9])),
+        ("validationloss", ("validation loss", [0.8, 0.9]), ("validation accuracy (%)", [70, 65])),
+    ],
+)
+def test_of_runs_beside_each_other_the_metric_that_ranked_them_comes_first(metric, first, second):
+    fig, axes = plt.subplots(1, 2)
+    figures.compared(axes, {"run 1": HISTORY}, metric)
+    for ax, (label, values) in zip(axes, (first, second), strict=True):
+        assert ax.get_ylabel() == label
+        assert np.allclose(ax.get_lines()[0].get_ydata(), values)
+    plt.close(fig)
 
 
 def test_parallel_coordinates_end_on_the_scale_of_the_accuracy(ax):

@@ -67,6 +67,20 @@ def test_a_run_has_a_page_with_its_parameters_curves_mistakes_and_notebook(page)
         assert fact in foot
 
 
+def test_runs_that_were_ranked_by_a_loss_say_so(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
+    runpages.write([(RECORD, root / "kept")], judge, ["Coat", "Shirt"], "validationloss")
+    title, ranked, *_ = nbformat.read(tmp_path / "notebooks" / "runs" / "01.ipynb", 4).cells
+    assert title.source == "# Run 1: validation loss 1"
+    assert ranked.source.startswith("Number 1 of the runs by validation loss ")
+
+
+def test_the_time_that_a_run_took_stands_where_it_was_made_and_printed_alone(root):
+    timed = RECORD | {"history": [epoch | {"seconds": 1.5} for epoch in RECORD["history"]]}
+    shown = runpages._shown(runpages._curves, timed["history"]).outputs
+    assert "seconds" not in shown[0].metadata["image/png"]["alt"]
+
+
 def test_where_a_run_was_kept_on_this_machine_is_left_out(root, page):
     assert f'folder = "{root.name}/kept"' in page.get_text()
     assert str(root) not in page.get_text()
