@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import queue
 import secrets
 import threading
@@ -217,6 +218,8 @@ def _connect(scheduler: str) -> Client:
     cure = "start one with `dask scheduler`, and name its address, tcp://host:8786, or its --scheduler-file"
     if "://" not in scheduler and not Path(scheduler).is_file():
         raise SweepError(f"{scheduler} is neither an address nor a scheduler's file: {cure}")
+    for name in ("distributed", "distributed.client"):  # which would show tracebacks of what is said here in a sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return Client(**where, timeout=ANSWER, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:

@@ -6,15 +6,19 @@ Runs of a notebook that takes a second; at random moments the driver is killed (
 command, and one kernel in twenty is killed as well. In the end every configuration must be on record exactly once, no
 process may be left, and no file torn. Needs psutil, as `make test` installs it. A thousand runs: a quarter of an hour.
 
-    python tests/kit/endurance.py --runs 200 --workers 2 --kills 10 --cluster
+    python tests/kit/endurance.py --cluster --faults 500 --workers 2
 
-The same on a scheduler of Dask's: there workers are killed, one after another, and others come for them.
+The same on workers of Dask's: driver, scheduler, a worker or a kernel is killed or stands still for a while, or what
+one says to another is cut off, late or swallowed. After each such fault the sweep must get on, started again with the
+same command where it has ended; in the end it is let come to its end.
 """
 
 import argparse
 import json
 import os
 import random
+import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,9 +30,10 @@ from pathlib import Path
 import nbformat
 import psutil
 
-from dask_kit import Room
+from dask_kit import Link, Room
 from lab.search import sweep
 from lab.search.results import trials_of
+from lab.search.trials import latest
 from lab.tracking import REPOSITORY, duration
 
 SLEEP = """\
@@ -97,37 +102,156 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
         if driver.returncode == 0 and not moments:
             break
     time.sleep(3)  # a kernel notices within a second that its driver is gone
-    left = sum(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in below)
+    left = sum(map(is_left, below))
     return {"drivers killed": killed["drivers"], "kernels killed": killed["kernels"], "processes left": left} | {
         "time": duration(time.monotonic() - began)
     }
 
 
+class Faults:
+    """A sweep on a cluster, to which something happens, again and again; what must not be is in `wrong`."""
+
+    def __init__(self, command: list[str], root: Path, workers: int, chance: random.Random) -> None:
+        self.command, self.root, self.workers, self.chance = command, root, workers, chance
+        self.room = Room(DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL="4s")
+        self.links = {who: Link(self.room) for who in ("driver", "worker")}
+        self.staff: list[subprocess.Popen] = []
+        self.driver: subprocess.Popen | None = None
+        self.below: set[psutil.Process] = set()  # workers have started, now or earlier
+        self.wrong: list[str] = []
+        self.done: Counter[str] = Counter()
+
+    def keep_up(self) -> None:
+        """Start what is gone, and see why the driver is, if it is."""
+        self._keep_staff()
+        if self.driver is None or self.driver.poll() is not None:
+            self._see_end()
+            self.drive(10**6)
+
+    def _keep_staff(self) -> None:
+        if self.room.scheduler.poll() is not None:
+            self.room.scheduler = self.room.start_scheduler(0)
+        self.staff = [worker for worker in self.staff if worker.poll() is None]
+        while len(self.staff) < self.workers:
+            self.staff.append(self.room.worker(address=self.links["worker"].address, FASHION_RUNS=str(self.root)))
+        self.below |= {process for worker in self.staff for process in kernels(worker)}
+
+    def drive(self, count: int) -> None:
+        self.said = self.root.parent / f"said-{self.done.total()}"
+        command = [*self.command, "--cluster", self.links["driver"].address, "--count", str(count)]
+        environment = os.environ | {"WANDB_MODE": "disabled", "FASHION_RUNS": str(self.root)}
+        with self.said.open("wb") as said:
+            self.driver = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
+
+    def _see_end(self) -> None:
+        """A driver ends because it was killed, or has lost its scheduler, which it says in a sentence."""
+        if self.driver and self.driver.returncode != -signal.SIGKILL:
+            last = (self.said.read_text().splitlines() or ["nothing"])[-1]
+            if self.driver.returncode != 1 or not re.search("the same command goes on|no scheduler answers", last):
+                self.wrong.append(f"a driver ended with {self.driver.returncode}: {self.said.read_text()[-2000:]}")
+
+    def gets_on(self, number: int) -> bool:
+        """Whether so many runs more come to their end, within the time that nothing should need."""
+        wanted, until = len(self.ended()) + number, time.monotonic() + PATIENCE
+        self.keep_up()
+        while len(self.ended()) < wanted:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.1)
+            self.keep_up()
+        return True
+
+    def ended(self) -> list[Path]:
+        """Records come home when their run has ended."""
+        return list((self.root / "endurance").glob("*/record.json"))
+
+    def strike(self) -> None:
+        """One fault."""
+        (who,) = self.chance.choices(list(SHARES), list(SHARES.values()))
+        how = self.chance.choice(("killed", "still") if who in ("scheduler", "kernel") else tuple(KINDS))
+        self.done[f"{who} {KINDS[how]}"] += 1
+        seconds = self.chance.uniform(0.1, 6)  # longer than a worker may be silent
+        match how:
+            case "cut":
+                self.links[who].cut()
+            case "late" | "swallowed":
+                self.links[who].hold()
+                time.sleep(seconds)
+                if how == "swallowed":
+                    self.links[who].cut()
+                self.links[who].release()
+            case "killed" | "still":
+                with suppress(psutil.NoSuchProcess):
+                    process = self._one(who)
+                    if how == "killed":
+                        process.kill()
+                    else:
+                        process.suspend()
+                        time.sleep(seconds)
+                        process.resume()
+
+    def _one(self, who: str) -> psutil.Process:
+        if who in ("driver", "scheduler"):
+            return psutil.Process((self.driver if who == "driver" else self.room.scheduler).pid)
+        worker = self.chance.choice(self.staff)
+        alive = kernels(worker) if who == "kernel" else []
+        return self.chance.choice(alive) if alive else psutil.Process(worker.pid)
+
+    def finish(self) -> None:
+        """No more faults: let what has been begun come to its end."""
+        self.driver.kill()
+        self.driver.wait()
+        self.drive(len(latest(trials_of("endurance", self.root)[1])))
+        until = time.monotonic() + 3 * PATIENCE
+        while self.driver.poll() is None and time.monotonic() < until:
+            self._keep_staff()
+            time.sleep(0.1)
+        if self.driver.poll() != 0:
+            self.wrong.append(f"the last driver ended with {self.driver.poll()}: {self.said.read_text()[-2000:]}")
+
+    def close(self) -> None:
+        for link in self.links.values():
+            link.close()
+        self.room.close()
+        if self.driver:
+            self.driver.kill()
+            self.driver.wait()
+
+
+KINDS = {"killed": "killed", "still": "standing still", "cut": "cut off", "late": "late", "swallowed": "swallowed"}
+SHARES = {"driver": 3, "scheduler": 1, "worker": 3, "kernel": 3}  # without its scheduler all others end as well
+PATIENCE = 120  # seconds in which a sweep gets on after a fault, also on a busy machine
+
+
 def endure_on_cluster(
-    command: list[str], root: Path, runs: int, kills: int, workers: int, chance: random.Random
+    command: list[str], root: Path, faults: int, workers: int, chance: random.Random
 ) -> dict[str, object]:
-    """Run the command on workers of Dask's, and kill one of them at each of so many moments."""
-    environment = {"WANDB_MODE": "disabled", "FASHION_RUNS": str(root)}
-    moments, began, room = sorted(chance.uniform(0.05, 0.9) * runs for _ in range(kills)), time.monotonic(), Room()
+    """Let faults happen to a sweep on workers of Dask's; return what was done and what it came to."""
+    began, sweep_on = time.monotonic(), Faults(command, root, workers, chance)
     try:
-        staff = [room.worker() for _ in range(workers)]
-        command = [*command, "--cluster", room.address]
-        driver = subprocess.Popen(command, env=os.environ | environment)
-        while driver.poll() is None:
-            done = sum(1 for _ in (root / "endurance").glob("*/record.json"))
-            print(f"\r{done} of {runs} begun, {kills - len(moments)} workers killed", end="")
-            if moments and done >= moments[0]:
-                moments.pop(0)
-                staff.pop(0).kill()
-                staff.append(room.worker())
-            time.sleep(0.2)
+        for k in range(faults):
+            if not sweep_on.gets_on(chance.randrange(3)):
+                sweep_on.wrong.append(f"nothing got on before fault {k}: {sweep_on.said.read_text()[-2000:]}")
+                break
+            time.sleep(chance.uniform(0, 0.5))
+            sweep_on.strike()
+            print(f"\r{sweep_on.done.total()} faults, {len(sweep_on.ended())} runs", end="", flush=True)
+        sweep_on.finish()
     finally:
-        room.close()
+        sweep_on.close()
     time.sleep(3)  # a kernel notices within a second that its worker is gone
-    left = sum("ipykernel" in " ".join(process.cmdline()) for process in psutil.Process().children(recursive=True))
-    return {"workers killed": kills - len(moments), "processes left": left} | {
-        "time": duration(time.monotonic() - began)
+    print(*sweep_on.wrong, sep="\n")
+    return dict(sorted(sweep_on.done.items())) | {
+        "processes left": sum(map(is_left, sweep_on.below)),
+        "wrong": len(sweep_on.wrong),
+        "time": duration(time.monotonic() - began),
     }
+
+
+def is_left(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def count(root: Path, journal: Path) -> dict[str, object]:
@@ -155,8 +279,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=4)
-    parser.add_argument("--kills", type=int, default=3, help="of the driver, or of the cluster's workers")
+    parser.add_argument("--kills", type=int, default=3, help="of the driver")
     parser.add_argument("--cluster", action="store_true", help="on workers of Dask's")
+    parser.add_argument("--faults", type=int, default=500, help="with --cluster, in place of runs and kills")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
     parser.add_argument("--pause", type=float, default=1, help="seconds that a run takes")
     options = parser.parse_args(arguments)
@@ -167,19 +292,21 @@ def main(arguments: list[str] | None = None) -> int:
         plan = {"name": "endurance", "method": "random", "run_cap": options.runs, "parameters": parameters}
         (Path(folder) / "plan.json").write_text(json.dumps(plan))
         command = [sys.executable, REPOSITORY / "sweep.py", "run", str(Path(folder) / "plan.json")]
-        command += ["--workers", str(options.workers), "--notebook", str(notebook)]
+        command += ["--notebook", str(notebook)]
         chance = random.Random(options.seed)
         if options.cluster:
-            done = endure_on_cluster(command, root, options.runs, options.kills, options.workers, chance)
+            done = endure_on_cluster(command, root, options.faults, options.workers, chance)
+            runs = len(latest(trials_of("endurance", root)[1]))
         else:
-            done = endure(command, root, options.runs, options.kills, chance)
-        found = count(root, journal)
+            command += ["--workers", str(options.workers)]
+            done, runs = endure(command, root, options.runs, options.kills, chance), options.runs
+        outcome = done | count(root, journal)
         print()
-        for what, n in (done | found).items():
+        for what, n in outcome.items():
             print(f"{what:60} {n}")
-    whole = {"configurations on record": options.runs, "of them exactly once": options.runs, "records": options.runs}
-    expected = whole | {"processes left": 0, "torn or left-over files": 0}
-    return int(any((done | found)[what] != n for what, n in expected.items()))
+    expected = dict.fromkeys(("configurations on record", "of them exactly once", "records"), runs)
+    expected |= dict.fromkeys(("processes left", "torn or left-over files", "wrong"), 0)
+    return int(any(outcome.get(what, 0) != n for what, n in expected.items()))
 
 
 if __name__ == "__main__":

@@ -108,6 +108,7 @@ def test_whatever_is_killed_each_configuration_is_on_record_once(notebook, room)
     room.scheduler.kill()
     output = driver.communicate(timeout=60)[0]
     assert driver.returncode == 1
+    assert "Traceback" not in output
     assert "the scheduler at tcp://127.0.0.1:" in output.splitlines()[-1]
     assert "is no more: start one there, and the same command goes on" in output.splitlines()[-1]
 

@@ -15,3 +15,12 @@ def test_a_driver_that_is_killed_and_kernels_that_are_lose_nothing(monkeypatch, 
     assert code == 0, said
     assert re.search("^drivers killed +1$", said, re.MULTILINE)
     assert re.search("^kernels killed +[0-9]", said, re.MULTILINE)  # how many, the machine's pace decides
+
+
+@pytest.mark.kernel
+def test_a_cluster_gets_on_after_each_fault_and_loses_nothing(capfd):
+    code = endurance.main(["--cluster", "--faults", "3", "--workers", "1", "--pause", "0.1", "--seed", "7"])
+    said = capfd.readouterr().out
+    assert code == 0, said
+    for fault in ("scheduler killed", "worker swallowed", "driver killed"):
+        assert re.search(f"^{fault} +1$", said, re.MULTILINE)
