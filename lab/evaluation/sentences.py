@@ -15,6 +15,7 @@ from scipy import stats
 from lab.evaluation.scores import Gap, behind, seed_interval, unpaired_interval
 
 UNDECIDED = "not to be told apart from"
+FEW = 5  # values; more are numbers of a range
 
 
 def told_apart(low: float, high: float, more: str, less: str, undecided: str = UNDECIDED) -> str:
@@ -136,13 +137,24 @@ def beyond_chance(correlations: Mapping[str, float], one: float, all_at_once: fl
     )
 
 
-def deciding(shares: pd.DataFrame) -> str:
+def parts(values: Mapping[str, int]) -> pd.Series:
+    """Which share each parameter has by its part, given how many values it has: what it would have if all decided
+    alike, or by chance alone, whichever is more.
+
+    Runs that are better and worse by chance differ most in a parameter of many values: a divergence of counts, as
+    PED-ANOVA's, is on average as large as there are values beyond the first. Numbers of a range count as FEW values.
+    """
+    beyond = pd.Series(values, dtype=float).clip(upper=FEW) - 1
+    return (beyond / beyond.sum()).clip(lower=1 / len(beyond))
+
+
+def deciding(shares: pd.DataFrame, values: Mapping[str, int]) -> str:
     """Which parameters decide more than their part, by the interval `low` to `high` of each one's share."""
-    part = 1 / len(shares)
-    outstanding = [str(name) for name, share in shares.iterrows() if share["low"] > part]
+    outstanding = [name for name, part in parts(values).items() if shares["low"].get(name, 0) > part]
     if not outstanding:
         return "No parameter stands out: so few runs do not say what decides"
-    return f"More than its part ({part:.0%}) is decided by {listed(outstanding)}"
+    outstanding.sort(key=lambda name: -shares["low"][name])
+    return f"More than its part, and than chance gives, is decided by {listed(outstanding)}"
 
 
 # --- Networks ---

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
+from lab.evaluation.sentences import parts
 from lab.tabular import anova
 from lab.tabular.cube import Cube
 from lab.tabular.luck import CLOSE, deviation, elsewhere, top
@@ -112,15 +115,15 @@ def decides(every: pd.Series, good: pd.Series, noise: pd.Series | None = None) -
     )
 
 
-def estimated(exact: pd.Series, few: pd.DataFrame, runs: int) -> str:
+def estimated(exact: pd.Series, few: pd.DataFrame, runs: int, values: Mapping[str, int]) -> str:
     """How far importances that so many runs give are from the exact shares, by the parameters that both know; `few` has
-    their `mean`, `low` and `high`, as shares of one."""
+    their `mean`, `low` and `high`, as shares of one, and a parameter has so many `values`."""
     both = pd.DataFrame({"exact": exact, "few": few["mean"]}).dropna()
     both /= both.sum()
     order, off = both["exact"].corr(both["few"], method="spearman"), (both["exact"] - both["few"]).abs().mean()
     guess, truth = both["few"].idxmax(), both["exact"].idxmax()
     low, high = few.loc[guess, ["low", "high"]]
-    surely = "" if low > 1 / len(few) else ", which is not to be told from what each would have if all decided alike"
+    surely = "" if low > parts(values)[guess] else ", which does not stand out from what chance gives it"
     verdict = "It is the most important" if guess == truth else f"The most important is {truth}"
     return (
         f"PED-ANOVA puts {guess} first by {runs} random runs, with {few.loc[guess, 'mean']:.0%} (95 of 100 samples of "
@@ -133,8 +136,10 @@ def searches(summary: pd.DataFrame, runs: int) -> str:
     """Which search lacks least after so many runs, and which are not to be told apart from it."""
     rows = summary[summary["runs"] == runs].set_index("search").sort_values("median", kind="stable")
     last = rows.iloc[-1]
-    random = f" Random search lacks {rows['median']['random']:.2f}." if "random" not in rows.index[[0, -1]] else ""
-    return f"After {runs} runs, {_least(rows)} {last.name} lacks most, {last['median']:.2f}.{random}"
+    most = "" if last["level"] else f" {last.name} lacks most, {last['median']:.2f}."
+    if "random" not in rows.index[[0, -1]] and not rows["level"]["random"]:
+        most += f" Random search lacks {rows['median']['random']:.2f}."
+    return f"After {runs} runs, {_least(rows)}{most}"
 
 
 def _least(rows: pd.DataFrame) -> str:
@@ -235,14 +240,18 @@ def then(
     priced: pd.DataFrame | None,
     budget: int,
     enough: pd.Series | None,
+    seeds: int = 2,
 ) -> list[str]:
     """What to do, a sentence each: how to search, what to fix, what to leave out, how long to go on, how to choose.
 
-    What could not be computed is None or empty, and has no sentence.
+    What could not be computed is None or empty, and has no sentence. With one of `seeds`, which both chose and judged,
+    regrets are said to be those of this one.
     """
     found = []
     if summary is not None and priced is not None:
         found += _searching(summary, priced, budget)
+        if seeds == 1:
+            found[-1] += " (One seed chose and judged: by others, a search lacks something even if it has seen all.)"
     if common:
         found.append(f"**Fix what the good ones share**: {common}.")
     if lost:

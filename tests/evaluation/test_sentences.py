@@ -1,6 +1,7 @@
 """Sentences: each says more, less or nothing, as the numbers do; numbers are made by hand."""
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 
@@ -121,9 +122,29 @@ def test_a_second_search_is_higher_lower_or_neither():
 
 def test_only_a_share_that_is_surely_above_its_part_decides():
     shares = pd.DataFrame({"mean": [0.6, 0.3, 0.1], "low": [0.4, 0.3, 0.0]}, index=["layers", "loss", "seed"])
-    assert sentences.deciding(shares) == "More than its part (33%) is decided by layers"
-    assert sentences.deciding(shares.assign(low=0.34)).endswith("by layers, loss and seed")
-    assert sentences.deciding(shares.assign(low=1 / 3)).startswith("No parameter stands out")
+    two_each = dict.fromkeys(shares.index, 2)
+    assert sentences.deciding(shares, two_each) == "More than its part, and than chance gives, is decided by layers"
+    assert sentences.deciding(shares.assign(low=0.34), two_each).endswith("by layers, loss and seed")
+    assert sentences.deciding(shares.assign(low=0.33), two_each).startswith("No parameter stands out")
+    assert sentences.deciding(shares, two_each | {"layers": 4}).startswith("No parameter stands out")  # its part: 3/5
+
+
+def test_chance_alone_gives_more_to_a_parameter_of_more_values():
+    """What PED-ANOVA makes of runs whose results are drawn by chance."""
+    rng, sizes = np.random.default_rng(0), {"two": 2, "three": 3, "five": 5}
+    kinds = {name: optuna.distributions.CategoricalDistribution(range(size)) for name, size in sizes.items()}
+    evaluator, found = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5), []
+    for _ in range(60):
+        study = optuna.create_study(direction="maximize")
+        for _ in range(24):
+            params = {name: int(rng.integers(size)) for name, size in sizes.items()}
+            study.add_trial(optuna.create_trial(params=params, distributions=kinds, value=rng.random()))
+        found.append(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    means = pd.DataFrame(found).mean()
+    assert means["two"] == pytest.approx(1 / 7, abs=0.06)
+    assert means["five"] == pytest.approx(sentences.parts(sizes)["five"], abs=0.06)
+    assert sentences.parts(sizes)["five"] == pytest.approx(4 / 7)
+    assert sentences.parts(sizes)["two"] == pytest.approx(1 / 3)  # if all decided alike
 
 
 @pytest.mark.parametrize(

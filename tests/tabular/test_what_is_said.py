@@ -66,14 +66,16 @@ def test_what_decides():
 def test_what_few_runs_make_of_it():
     exact = pd.Series({"a": 0.6, "b": 0.2, "c": 0.0, "unknown": 0.5})
     few = pd.DataFrame({"mean": [0.75, 0.25, 0.0], "low": [0.5, 0.1, 0.0], "high": [0.9, 0.4, 0.1]}, index=list("abc"))
-    alike = words.estimated(exact, few, 24)
+    values = dict.fromkeys("abc", 2)
+    alike = words.estimated(exact, few, 24, values)
     assert (
         "puts a first by 24 random runs, with 75% (95 of 100 samples of the runs: 50% to 90%). It is the most" in alike
     )
     assert "correlation of 1.00; a share is off by 0 points" in alike
-    other = words.estimated(exact, few.assign(mean=[0.2, 0.5, 0.3], low=0.1), 24)
+    other = words.estimated(exact, few.assign(mean=[0.2, 0.5, 0.3], low=0.1), 24, values)
     assert "puts b first by 24 random runs, with 50%" in other
-    assert "not to be told from what each would have if all decided alike. The most important is a" in other
+    assert "which does not stand out from what chance gives it. The most important is a" in other
+    assert "which does not stand out" in words.estimated(exact, few, 24, values | {"a": 5})  # its part: 4/6
 
 
 def judged(medians, level=()):
@@ -100,6 +102,8 @@ def test_which_search_lacks_least():
     assert "Random" not in words.searches(summary(random=0.1, bayes=0.5), 48)
     text = words.searches(summary(["bayes", "random"], random=0.52, bayes=0.5, grid=3.0), 48)
     assert "So many replays do not tell it apart from random, 0.52. grid lacks most" in text
+    text = words.searches(summary(["bayes", "random", "grid"], random=0.52, bayes=0.5, grid=0.53), 48)
+    assert text.endswith("do not tell it apart from random, 0.52; grid, 0.53.")
 
 
 def test_what_is_cheapest():
@@ -146,6 +150,10 @@ def test_what_to_do_then():
     assert "from 24 to 48 runs, bayes brings its regret from 9.00 to 0.50 points" in whole[1]
     assert "best 5 of 48 again until each has 3 seeds" in whole[4]
     assert "92% (95 % interval 90% to 94%) of the time" in whole[4]
+    alone = words.then("", "", rows, priced, 360, None, seeds=1)
+    assert alone[-1].endswith(
+        "(One seed chose and judged: by others, a search lacks something even if it has seen all.)"
+    )
     assert words.then("", "", None, None, 360, None) == ["**Wait**: what is there says too little yet."]
     assert len(words.then("", "", summary(random=0.8), judged({"random": 0.2}), 360, None)) == 1
 
