@@ -51,6 +51,23 @@ def agreement(cube: Cube, among: ndarray) -> float:
     return float(np.mean(pairs)) if pairs else float("nan")
 
 
+def best_elsewhere(cube: Cube, pair: tuple[int, int], share: float = 0.1) -> ndarray:
+    """The numbers of the best choices by the mean over all seeds but two; by these, if there are no others.
+
+    Among the best by a mean that a seed is part of, it agrees with others too little: where one of them was low, the
+    other had to be high for the mean to be among the best.
+    """
+    others = [k for k in range(len(cube.seeds)) if k not in pair]
+    return top(Cube(cube.accuracy[:, others], tuple(others)) if others else cube, share)
+
+
+def agreement_of_the_best(cube: Cube) -> float:
+    """As `agreement`, for each pair of seeds among what is best by the others; NaN with fewer than three seeds."""
+    pairs = [(a, b) for b in range(len(cube.seeds)) for a in range(b)] if len(cube.seeds) > 2 else []
+    found = [stats.spearmanr(*cube.scores[best_elsewhere(cube, pair)][:, pair].T).statistic for pair in pairs]
+    return float(np.mean(found)) if found else float("nan")
+
+
 def deviation(cube: Cube, among: ndarray) -> float:
     """The standard deviation of a choice's accuracy from seed to seed, in percentage points, pooled `among` some."""
     return 100 * float(np.sqrt(levelled(cube, among)[among].var(axis=1, ddof=1).mean()))

@@ -188,6 +188,14 @@ def luck(winners: pd.DataFrame, flatters: float, among: float, moves: tuple[floa
     )
 
 
+def agreement(all_of_them: float, best: float) -> str:
+    """How far two seeds agree on the order, by rank correlations; that of the best is NaN with two seeds."""
+    text = f"Two seeds agree on the order by a rank correlation of {all_of_them:.2f}"
+    if np.isnan(best):
+        return f"{text}; in the best tenth it cannot be told, as no third seed says which these are."
+    return f"{text}, in what is the best tenth by other seeds {best:.2f}."
+
+
 def confirmation(enough: pd.Series | None, table: pd.DataFrame) -> str:
     """What a confirmation must be, to come close nine times in ten; `table` as of `luck.confirmations`."""
     without = table.sort_values(["further runs", "best"], kind="stable").iloc[0]

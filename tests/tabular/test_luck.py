@@ -54,6 +54,17 @@ def test_the_best_is_judged_by_a_seed_that_had_no_part():
     assert np.mean([luck.elsewhere(cube) for cube in found]) == pytest.approx(0.8, abs=NOISE)
 
 
+def test_the_best_by_a_mean_are_not_those_among_which_its_seeds_agree():
+    """Where all are worth the same, seeds have nothing to agree on; among the best by their mean they even differ."""
+    rng = np.random.default_rng(6)
+    level = cubes.Cube(0.8 + NOISE * np.repeat(rng.normal(size=(4860, 3, 2)), 5, axis=2), (0, 1, 2))
+    assert luck.agreement(level, luck.top(level)) < -0.2
+    assert luck.agreement_of_the_best(level) == pytest.approx(0, abs=0.06)
+    assert np.isnan(luck.agreement_of_the_best(level.only([0, 1])))
+    best = luck.best_elsewhere(level, (0, 2))
+    assert set(best) == set(np.argsort(level.scores[:, 1])[-972:])
+
+
 def test_the_winner_by_one_seed_is_a_lucky_one(cube):
     table = luck.winners(cube)
     for row in table.itertuples():

@@ -122,6 +122,11 @@ def test_what_one_seed_is_worth():
     assert "flatters it by 0.31 points" in text
 
 
+def test_how_far_seeds_agree():
+    assert words.agreement(0.96, 0.5).endswith("correlation of 0.96, in what is the best tenth by other seeds 0.50.")
+    assert "0.96; in the best tenth it cannot be told" in words.agreement(0.96, float("nan"))
+
+
 def test_what_a_confirmation_needs():
     table = pd.DataFrame(
         {"best": [1, 5, 10], "seeds": [1, 5, 5], "further runs": [0, 20, 40], "close": [0.55, 0.91, 0.95]}
