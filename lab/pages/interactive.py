@@ -156,7 +156,7 @@ def best_so_far(
     metric: str = METRIC,
     goal: str = "maximize",
 ) -> None:
-    """Show `fig`, and the runs of figures.best_so_far with their values of the `parameters`.
+    """Show `fig`, and the runs of comparisons.best_so_far with their values of the `parameters`.
 
     Those off its scale are left out.
     """

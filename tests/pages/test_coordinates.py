@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.pages import INTERACTIVE, figures, interactive
+from lab.pages import INTERACTIVE, comparisons, interactive
 from lab.pages.coordinates import Metric, Scale, axis, beside, binned, coordinates
 from page_kit import displayed
 
@@ -87,7 +87,7 @@ def test_heights_keep_the_order_and_stay_on_the_axis(metric, goal):
 def test_still_and_interactive_pass_at_the_same_heights():
     table = runs(0.5, 0.81, np.nan, 0.9, 0.88)
     fig, ax = plt.subplots()
-    figures.parallel_coordinates(ax, table, ["layers"])
+    comparisons.parallel_coordinates(ax, table, ["layers"])
     still = [line.get_ydata().tolist() for line in ax.get_lines() if len(line.get_ydata()) == 2 and line.get_zorder()]
     still = np.array(still[-len(table) :])
     output = displayed(interactive.parallel_coordinates, fig, "Runs", table, ["layers"])

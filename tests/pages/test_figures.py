@@ -1,5 +1,6 @@
 """Each figure draws what it says: the right number of marks at the right values, with title, labels and units."""
 
+import importlib
 import inspect
 import io
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from lab.pages import figures
+from lab.pages import comparisons, evaluations, figures, groups, portraits, surfaces, timings
 
 NAMES = ["T-shirt/top", "Trouser", "Pullover"]
 PICTURES = np.arange(4 * 9).reshape(4, 9)
@@ -49,20 +50,20 @@ def widest(values):
 CASES = {
     figures.bars: ({"first": 3.0, "second": -1.0}, "height (m)"),
     figures.images: (PICTURES, ["a", "b", "c", "d"]),
-    figures.scatter: (np.arange(12).reshape(6, 2), [0, 0, 1, 1, 2, 2], NAMES),
+    groups.scatter: (np.arange(12).reshape(6, 2), [0, 0, 1, 1, 2, 2], NAMES),
     figures.curves: (HISTORY,),
     figures.epoch_times: ([{"epoch": 1, "seconds": 3.0}, {"epoch": 2, "seconds": 1.0}, {"epoch": 3, "seconds": 1.5}],),
-    figures.descent: (GRID, (GRID**2).sum(axis=-1), [[2, 2], [1, 1], [0.5, 0.25]], "adam, η = 0.1"),
-    figures.best_so_far: (TABLE,),
-    figures.parallel_coordinates: (TABLE, PARAMETERS),
-    figures.importance: (SHARES,),
-    figures.correlation: (pd.Series({"layers": 0.7, "optimizer = sgd": -0.3}), 0.41),
+    surfaces.descent: (GRID, (GRID**2).sum(axis=-1), [[2, 2], [1, 1], [0.5, 0.25]], "adam, η = 0.1"),
+    comparisons.best_so_far: (TABLE,),
+    comparisons.parallel_coordinates: (TABLE, PARAMETERS),
+    comparisons.importance: (SHARES,),
+    comparisons.correlation: (pd.Series({"layers": 0.7, "optimizer = sgd": -0.3}), 0.41),
     figures.confusion_matrix: ([[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES),
-    figures.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
-    figures.speeds: (SPEEDS, ["ours"]),
-    figures.breakdown: ({"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}},),
-    figures.disagreements: ({"headline": [30, 0, 5], "chosen": [10, 2, 20]}, NAMES),
-    figures.accuracies: ({"chosen": [0.88, 0.89], "headline": [0.87, 0.88]}, widest),
+    evaluations.reliability: ([0.1, 0.4, 0.6, 0.9], [0.0, 0.3, 0.7, 0.8], [0, 10, 20, 70], 0.034),
+    timings.speeds: (SPEEDS, ["ours"]),
+    timings.breakdown: ({"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}},),
+    evaluations.disagreements: ({"headline": [30, 0, 5], "chosen": [10, 2, 20]}, NAMES),
+    evaluations.accuracies: ({"chosen": [0.88, 0.89], "headline": [0.87, 0.88]}, widest),
 }
 
 
@@ -84,8 +85,10 @@ def legend(ax):
 
 
 def test_every_figure_has_a_case():
-    public = [f for name, f in inspect.getmembers(figures, inspect.isfunction) if not name.startswith("_")]
-    assert {f for f in public if "ax" in inspect.signature(f).parameters} == set(CASES)
+    modules = {importlib.import_module(draw.__module__) for draw in CASES}
+    functions = [f for module in modules for _, f in inspect.getmembers(module, inspect.isfunction)]
+    public = {f for f in functions if f.__module__.startswith("lab.pages.") and not f.__name__.startswith("_")}
+    assert {f for f in public if next(iter(inspect.signature(f).parameters), "") == "ax"} == {*CASES, figures.frameless}
 
 
 @pytest.mark.filterwarnings("error")
@@ -93,7 +96,7 @@ def test_every_figure_has_a_case():
 def test_figure_returns_its_ax_titled_and_labelled(ax, draw):
     assert draw(ax, *CASES[draw]) is ax
     ax.figure.draw_without_rendering()
-    below = ax.child_axes[0] if draw is figures.reliability else ax  # there the panel below has the shared x axis
+    below = ax.child_axes[0] if draw is evaluations.reliability else ax  # there the panel below has the shared x axis
     assert ax.get_title(loc="left")
     assert below.get_xlabel()
     assert ax.get_ylabel() or any(label.get_text() for label in ax.get_yticklabels()) or not len(ax.get_yticks())
@@ -122,7 +125,7 @@ def test_images_say_what_their_values_are(ax):
 
 def test_scatter_has_every_point_and_names_each_class_twice(ax):
     points = [[-1, -1], [1, 1]] * 3  # three medians on one spot, so the names are moved apart
-    figures.scatter(ax, points, [0, 0, 1, 1, 2, 2], NAMES)
+    groups.scatter(ax, points, [0, 0, 1, 1, 2, 2], NAMES)
     assert sum(len(cloud.get_offsets()) for cloud in ax.collections) == 6
     assert texts(ax) == legend(ax) == NAMES
     assert len({text.get_position() for text in ax.texts}) == 3
@@ -151,7 +154,7 @@ def test_epoch_times_say_their_median(ax):
 
 
 def test_descent_shows_every_step_from_the_start_and_where_the_surface_is_lowest(ax):
-    figures.descent(ax, *CASES[figures.descent])
+    surfaces.descent(ax, *CASES[surfaces.descent])
     path, start, lowest = ax.get_lines()
     assert path.get_xydata().tolist() == [[2, 2], [1, 1], [0.5, 0.25]]
     assert start.get_xydata().tolist() == [[2, 2]]
@@ -179,7 +182,7 @@ def test_live_curves_are_not_drawn_where_nobody_watches(monkeypatch):
 
 
 def test_best_so_far_never_falls_and_keeps_runs_without_accuracy_in_sight(ax):
-    figures.best_so_far(ax, TABLE)
+    comparisons.best_so_far(ax, TABLE)
     best, foot = ax.get_lines()
     assert np.allclose(ax.collections[0].get_offsets()[:, 1].compressed(), [84, 88, 86, 85])
     assert np.allclose(best.get_ydata(), [84, 88, 88, 88, 88])
@@ -187,14 +190,14 @@ def test_best_so_far_never_falls_and_keeps_runs_without_accuracy_in_sight(ax):
 
 
 def test_searches_are_told_apart_by_marker_and_legend(ax):
-    figures.best_so_far(ax, TABLE.assign(sweep=["random"] * 3 + ["bayes"] * 2))
+    comparisons.best_so_far(ax, TABLE.assign(sweep=["random"] * 3 + ["bayes"] * 2))
     assert legend(ax)[:2] == ["random", "bayes"]
     assert len({path.vertices.tobytes() for path in ax.collections[0].get_paths()}) == 2
 
 
 def test_of_a_loss_the_lowest_is_the_best(ax):
     table = TABLE.assign(validationloss=[0.5, 0.3, 0.4, 0.9, np.nan])
-    figures.best_so_far(ax, table, "validationloss", "minimize")
+    comparisons.best_so_far(ax, table, "validationloss", "minimize")
     assert np.allclose(ax.get_lines()[0].get_ydata(), [0.5, 0.3, 0.3, 0.3, 0.3])
     assert ax.get_ylabel() == "validation loss"
 
@@ -208,7 +211,7 @@ def test_of_a_loss_the_lowest_is_the_best(ax):
 )
 def test_of_runs_beside_each_other_the_metric_that_ranked_them_comes_first(metric, first, second):
     fig, axes = plt.subplots(1, 2)
-    figures.compared(axes, {"run 1": HISTORY}, metric)
+    comparisons.compared(axes, {"run 1": HISTORY}, metric)
     for ax, (label, values) in zip(axes, (first, second), strict=True):
         assert ax.get_ylabel() == label
         assert np.allclose(ax.get_lines()[0].get_ydata(), values)
@@ -216,7 +219,7 @@ def test_of_runs_beside_each_other_the_metric_that_ranked_them_comes_first(metri
 
 
 def test_parallel_coordinates_end_on_the_scale_of_the_accuracy(ax):
-    figures.parallel_coordinates(ax, TABLE, PARAMETERS)
+    comparisons.parallel_coordinates(ax, TABLE, PARAMETERS)
     lines = [line for line in ax.get_lines() if len(line.get_ydata()) == len(PARAMETERS) + 1]
     ends = [line.get_ydata()[-1] for line in lines]  # drawn from the worst to the best
     assert len(lines) == len(TABLE)
@@ -229,7 +232,7 @@ def test_parallel_coordinates_end_on_the_scale_of_the_accuracy(ax):
 def test_parallel_coordinates_scale_what_has_many_values(ax):
     rates = np.geomspace(1e-5, 1e-1, 9)
     table = pd.DataFrame({"learning_rate": rates, "layers": range(9), "validationaccuracy": np.linspace(0.8, 0.9, 9)})
-    figures.parallel_coordinates(ax, table, ["learning_rate", "layers"])
+    comparisons.parallel_coordinates(ax, table, ["learning_rate", "layers"])
     lines = [line.get_ydata() for line in ax.get_lines() if len(line.get_ydata()) == 3]
     assert np.allclose([line[0] for line in lines], np.linspace(0, 1, 9))  # in the logarithm
     assert np.allclose([line[1] for line in lines], np.linspace(0, 1, 9))
@@ -237,13 +240,13 @@ def test_parallel_coordinates_scale_what_has_many_values(ax):
 
 def test_a_sweep_without_a_single_accuracy_is_refused(ax):
     table = TABLE.assign(validationaccuracy=np.nan)
-    for draw, arguments in ((figures.best_so_far, []), (figures.parallel_coordinates, [PARAMETERS])):
+    for draw, arguments in ((comparisons.best_so_far, []), (comparisons.parallel_coordinates, [PARAMETERS])):
         with pytest.raises(ValueError, match="none of the 5 runs in the table has a validationaccuracy"):
             draw(ax, table, *arguments)
 
 
 def test_importance_puts_the_largest_first_and_whiskers_end_at_nought(ax):
-    figures.importance(ax, SHARES)
+    comparisons.importance(ax, SHARES)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["optimizer", "layers"]
     assert np.allclose([bar.get_width() for bar in ax.patches], [80, 20])
     assert np.allclose([line[:, 0] for line in ax.collections[-1].get_segments()], [[60, 90], [0, 50]])
@@ -251,7 +254,7 @@ def test_importance_puts_the_largest_first_and_whiskers_end_at_nought(ax):
 
 
 def test_what_chance_explains_is_grey(ax):
-    figures.correlation(ax, pd.Series({"a": 0.5, "b": 0.3, "c": -0.45}), 0.41)
+    comparisons.correlation(ax, pd.Series({"a": 0.5, "b": 0.3, "c": -0.45}), 0.41)
     grey = [bar.get_facecolor()[0] == bar.get_facecolor()[2] for bar in ax.patches[:3]]
     assert grey == [False, True, False]
 
@@ -259,12 +262,32 @@ def test_what_chance_explains_is_grey(ax):
 def test_effects_have_a_panel_a_parameter_with_values_in_their_order(ax):
     fig, axes = plt.subplots(1, 2)
     table = TABLE.assign(num_hidden_neurons=[128, 32, 64, 32, 128])
-    figures.effects(axes, table, ["num_hidden_neurons", "optimizer"])
+    comparisons.effects(axes, table, ["num_hidden_neurons", "optimizer"])
     fig.draw_without_rendering()
     assert [label.get_text() for label in axes[0].get_xticklabels()] == ["32", "64", "128"]
     dots = axes[0].collections[0].get_offsets()
     assert sorted(dots[:, 1].compressed()) == pytest.approx([85, 88])
     plt.close(fig)
+
+
+def test_names_of_values_that_would_touch_stand_in_two_lines(ax):
+    fig, axes = plt.subplots(1, 3, figsize=(8.4, 2.3))
+    names = ["ADAM", "MGD", "NAG", "RMSPROP", "SGD"]
+    table = pd.DataFrame({"optimizer": names, "validationaccuracy": np.linspace(0.5, 0.9, 5)})
+    comparisons.effects(axes[:1], table, ["optimizer"])
+    fig.draw_without_rendering()
+    labels = [label.get_window_extent() for label in axes[0].get_xticklabels()]
+    assert [label.get_text().strip() for label in axes[0].get_xticklabels()] == names
+    assert min(b.x0 - a.x1 for a, b in zip(labels[::2], labels[2::2], strict=False)) > 0
+    assert labels[0].y0 > labels[1].y0
+    plt.close(fig)
+
+
+def test_the_legend_of_a_breakdown_stands_below_the_label_of_its_axis(ax):
+    timings.breakdown(ax, {f"W{k}": {"products": 300.0, "rest": 100.0} for k in range(4)})
+    ax.figure.set_size_inches(8.4, 4.2)
+    ax.figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().y1 < ax.xaxis.label.get_window_extent().y0
 
 
 def test_confusion_matrix_colours_errors_only(ax):
@@ -283,7 +306,7 @@ def test_confusion_matrix_in_an_order_leaves_small_counts_without_share_and_none
 
 
 def test_reliability_leaves_out_empty_bins_and_says_the_error(ax):
-    figures.reliability(ax, *CASES[figures.reliability])
+    evaluations.reliability(ax, *CASES[evaluations.reliability])
     _, network = ax.get_lines()
     assert np.allclose(network.get_xydata(), [[40, 30], [60, 70], [90, 80]])
     assert "3.4 %" in ax.get_title(loc="left")
@@ -291,14 +314,14 @@ def test_reliability_leaves_out_empty_bins_and_says_the_error(ax):
 
 
 def test_accuracies_show_every_seed_and_the_mean(ax):
-    figures.accuracies(ax, *CASES[figures.accuracies])
+    evaluations.accuracies(ax, *CASES[evaluations.accuracies])
     assert [len(seeds.get_offsets()) for seeds in ax.collections[:2]] == [2, 2]
     assert texts(ax) == ["88.50  (88.00 to 89.00)", "87.50  (87.00 to 88.00)"]
     assert legend(ax) == ["a seed", "mean, with its 95 % interval"]
 
 
 def test_disagreements_point_to_the_model_that_is_right(ax):
-    figures.disagreements(ax, *CASES[figures.disagreements])
+    evaluations.disagreements(ax, *CASES[evaluations.disagreements])
     assert [label.get_text() for label in ax.get_yticklabels()] == ["Pullover", "Trouser", "T-shirt/top"]
     assert [[bar.get_width() for bar in bars] for bars in ax.containers] == [[-5, 0, -30], [20, 2, 10]]
     assert legend(ax) == ["only headline is right", "only chosen is right"]
@@ -306,7 +329,7 @@ def test_disagreements_point_to_the_model_that_is_right(ax):
 
 
 def test_speeds_have_their_ranges_and_say_their_medians(ax):
-    figures.speeds(ax, SPEEDS, ["ours"])
+    timings.speeds(ax, SPEEDS, ["ours"])
     assert [bar.get_width() for bar in ax.patches] == [1.0, 3.0]
     assert ax.patches[0].get_facecolor() != ax.patches[1].get_facecolor()
     assert {tuple(line.get_xdata()) for line in ax.lines} >= {(0.9, 1.2), (2.5, 3.5)}
@@ -314,7 +337,7 @@ def test_speeds_have_their_ranges_and_say_their_medians(ax):
 
 
 def test_breakdown_stacks_the_parts(ax):
-    figures.breakdown(ax, {"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}})
+    timings.breakdown(ax, {"W1": {"products": 300.0, "rest": 100.0}, "W2": {"products": 90.0}})
     assert [(bar.get_x(), bar.get_width()) for bar in ax.patches] == [(0, 300), (0, 90), (300, 100), (90, 0)]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["products", "rest"]
 
@@ -333,7 +356,7 @@ def test_show_displays_the_alt_text_and_closes_the_figure(ax, monkeypatch):
 def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax, monkeypatch):
     shown, full = [], io.BytesIO()
     monkeypatch.setattr(figures, "display", shown.append)
-    figures.parallel_coordinates(ax, TABLE, PARAMETERS)
+    comparisons.parallel_coordinates(ax, TABLE, PARAMETERS)
     ax.figure.savefig(full, dpi=192, bbox_inches="tight")
     figures.show(ax.figure, alt="Lines in many colours")
     small = Image.open(io.BytesIO(shown[0].data))
@@ -373,7 +396,7 @@ def test_a_picture_stands_beside_what_is_given_of_it_and_what_speaks_for_its_ans
     photo, pixels = np.zeros((40, 30, 3), np.uint8), np.zeros((28, 28), np.uint8)
     pixels[5:20, 0:9] = 0 if blank else 200
     share = np.zeros((28, 28)) if blank else np.linspace(-2, 1, 784).reshape(28, 28)
-    figures.deciding(axes, photo, pixels, share)
+    portraits.deciding(axes, photo, pixels, share)
     figure.draw_without_rendering()
     for ax, shown in zip(axes, (photo, pixels, share), strict=True):
         np.testing.assert_array_equal(ax.images[0].get_array(), shown)
