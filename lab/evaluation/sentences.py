@@ -25,6 +25,8 @@ def told_apart(low: float, high: float, more: str, less: str, undecided: str = U
 
 def compared(found: Gap, more: str = "better than", less: str = "worse than") -> tuple[str, str]:
     """Of how much one model is above another, as fractions: a verdict, and the numbers behind it, in points."""
+    if found == Gap(0, (0, 0), (0, 0)):
+        return "the same as", "no difference at all"
     (seeds_low, seeds_high), (images_low, images_high) = (
         tuple(100 * end for end in ends) for ends in (found.seeds, found.images)
     )

@@ -224,6 +224,7 @@ def difference(first: ndarray, second: ndarray, at_once: int = 1, resamples: int
     """The 95 % interval of how much larger the median of `first` is, by samples of both drawn with replacement; wider
     where it is to hold for several at once (Bonferroni)."""
     rng = np.random.default_rng(0)
-    drawn = [np.nanmedian(rng.choice(values, (resamples, len(values))), axis=1) for values in (first, second)]
+    known = [values[~np.isnan(values)] for values in (first, second)]
+    drawn = [np.median(rng.choice(values, (resamples, len(values))), axis=1) for values in known]
     low, high = np.quantile(drawn[0] - drawn[1], [0.025 / at_once, 1 - 0.025 / at_once])
     return float(low), float(high)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lab.evaluation import sentences
-from lab.evaluation.scores import Gap
+from lab.evaluation.scores import Gap, gap
 
 NARROW, WIDE = np.array([-0.0001, 0, 0.0001]), np.array([-0.01, 0, 0.01])  # the spread of three seeds
 
@@ -34,6 +34,13 @@ def test_a_comparison_has_its_word_and_an_interval_for_each_kind_of_chance(seeds
     assert words == verdict
     assert numbers.startswith(f"{100 * mean:+.2f} percentage points (95 % interval {100 * seeds[0]:+.2f} to ")
     assert f"over seeds, {100 * images[0]:+.2f} to {100 * images[1]:+.2f} over test images" in numbers
+
+
+def test_one_configuration_under_two_names_is_the_same():
+    right = np.random.default_rng(0).random((3, 50)) < 0.9
+    words, numbers = sentences.compared(gap(right, right))
+    assert words == "the same as"
+    assert numbers == "no difference at all"
 
 
 def test_a_model_is_compared_with_each_other_one():
