@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
     from pandas.io.formats.style import Styler
 
 
-def table(frame: pd.DataFrame, formats: Mapping[str, str] | str | None = None, caption: str = "") -> Styler:
-    """A table to display: `formats` say how a column, or all, is written; the index is shown if it has a name."""
+Format = str | Callable[[Any], str]
+
+
+def table(
+    frame: pd.DataFrame, formats: Mapping[str, Format] | str | None = None, caption: str = "", fold: Iterable[str] = ()
+) -> Styler:
+    """A table to display: `formats` say how a column, or all, is written; the index is shown if it has a name.
+
+    Of several rows, the columns to `fold` that hold the same in all of them go into the caption.
+    """
+    same = [name for name in fold if name in frame and len(frame) > 1 and frame[name].nunique(dropna=False) == 1]
+    told = ", ".join(f"{name} {_written(frame[name].iloc[0], name, formats)}" for name in same)
+    frame, caption = frame.drop(columns=same), f"{caption} The same in all rows: {told}.".strip() if told else caption
     styled = frame.style.format(formats, escape="html", na_rep="").set_uuid(_name(frame))
     styled = styled.format_index(escape="html", axis="index").format_index(escape="html", axis="columns")
     if frame.index.names == [None]:
         styled = styled.hide(axis="index")
     return styled.set_caption(html.escape(caption)) if caption else styled
+
+
+def _written(value: Any, name: str, formats: Mapping[str, Format] | str | None) -> str:
+    how = formats.get(name, "{}") if isinstance(formats, Mapping) else formats or "{}"
+    return how(value) if callable(how) else how.format(value)
 
 
 def _name(frame: pd.DataFrame) -> str:

@@ -26,6 +26,16 @@ def test_an_index_without_a_name_is_left_out_and_what_is_missing_is_blank():
     assert [[cell.get_text() for cell in row.select("th, td")] for row in soup.select("tr")] == [["a"], ["x"], [""]]
 
 
+def test_what_all_rows_have_in_common_goes_into_the_caption_where_it_may():
+    frame = pd.DataFrame({"accuracy": [0.9, 0.9], "layers": [2, 2], "rate": [0.001, 0.001], "optimizer": ["a", "b"]})
+    formats = {"accuracy": lambda value: f"{value:.1%}", "rate": "{:g}"}
+    soup = BeautifulSoup(table(frame, formats, "Best.", fold=["layers", "rate", "optimizer"]).to_html(), "html.parser")
+    assert soup.caption.get_text() == "Best. The same in all rows: layers 2, rate 0.001."
+    assert [cell.get_text() for cell in soup.select("thead th")] == ["accuracy", "optimizer"]
+    one = BeautifulSoup(table(frame[:1], fold=frame).to_html(), "html.parser")
+    assert len(one.select("thead th")) == 4
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
