@@ -165,6 +165,12 @@ def curves(ax: Axes, history: Sequence[Mapping[str, float]], metric: str = "loss
     return ax
 
 
+def told(history: Sequence[Mapping[str, float]]) -> str:
+    """The learning curves of one training in words, without how long it took: the same results are the same words."""
+    last = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "seconds")
+    return f"Loss and accuracy against epoch. The last epoch: {last}."
+
+
 class Live:
     """The curves of a training under way, drawn again in place after each epoch.
 

@@ -98,8 +98,7 @@ def _curves(history: Sequence[Mapping[str, float]], show: interactive.Show) -> N
     fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
     for ax, metric in zip(axes, ("loss", "accuracy"), strict=True):
         figures.curves(ax, history, metric)
-    last = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "seconds")
-    interactive.training(fig, f"Loss and accuracy against epoch. The last epoch: {last}.", history, show=show)
+    interactive.training(fig, figures.told(history), history, show=show)
 
 
 def _confusion(

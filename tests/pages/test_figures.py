@@ -175,6 +175,12 @@ def test_live_curves_replace_each_other_where_a_server_runs_the_notebook(monkeyp
     assert not plt.get_fignums()
 
 
+def test_how_long_a_training_took_is_not_told_of_its_curves():
+    slow, fast = ([epoch | {"seconds": seconds} for epoch in HISTORY] for seconds in (9.0, 1.0))
+    assert figures.told(slow) == figures.told(fast)
+    assert "validationaccuracy 0.65" in figures.told(fast)
+
+
 def test_live_curves_are_not_drawn_where_nobody_watches(monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.setattr(figures, "curves", None)  # whoever calls it fails

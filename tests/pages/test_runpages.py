@@ -75,12 +75,6 @@ def test_runs_that_were_ranked_by_a_loss_say_so(root, tmp_path, monkeypatch):
     assert ranked.source.startswith("Number 1 of the runs by validation loss ")
 
 
-def test_the_time_that_a_run_took_stands_where_it_was_made_and_printed_alone(root):
-    timed = RECORD | {"history": [epoch | {"seconds": 1.5} for epoch in RECORD["history"]]}
-    shown = runpages._shown(runpages._curves, timed["history"]).outputs
-    assert "seconds" not in shown[0].metadata["image/png"]["alt"]
-
-
 def test_where_a_run_was_kept_on_this_machine_is_left_out(root, page):
     assert f'folder = "{root.name}/kept"' in page.get_text()
     assert str(root) not in page.get_text()
