@@ -18,6 +18,8 @@ from numpy import ndarray
 
 from lab.tabular import table as tabular
 
+LEARNT = 0.2  # twice what guessing is right: a configuration that stays below has not learnt
+
 
 @dataclass(frozen=True)
 class Cube:

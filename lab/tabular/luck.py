@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy import stats
 
 from lab.evaluation.scores import wilson_interval
-from lab.tabular.cube import Cube
+from lab.tabular.cube import LEARNT, Cube, axes
 from lab.tabular.replays import Replays, epochs_of, judged
 
 CLOSE = 0.2  # percentage points from the best that a choice may lie
@@ -85,6 +85,24 @@ def winners(cube: Cube) -> pd.DataFrame:
         flatters = 100 * (scores[winner, k] - others[winner])
         rows.append({"seed": seed, "choice": winner, "place": place, "flatters": flatters})
     return pd.DataFrame(rows)
+
+
+def repeated(cube: Cube, runs: pd.DataFrame) -> ndarray:
+    """By how many points runs differ from those that the table has of the same configuration and seed, (runs,).
+
+    `runs` has a column for each of `axes()`, seed and validationaccuracy, as a sweep's table; left out is what the
+    table lacks, what has no accuracy, what learns nothing, and what has a `limit` of images.
+    """
+    found = []
+    for run in runs.to_dict("records"):
+        inside = run.get("seed") in cube.seeds and all(run.get(name) in values for name, values in axes().items())
+        if inside and pd.isna(run.get("limit")):
+            places = [values.index(run[name]) for name, values in axes().items()]
+            choice = np.ravel_multi_index(places, [len(values) for values in axes().values()])
+            known = cube.scores[choice, cube.seeds.index(run["seed"])]
+            found += [100 * (run["validationaccuracy"] - known)] if known >= LEARNT else []
+    differences = np.array(found, dtype=float)
+    return differences[~np.isnan(differences)]
 
 
 def flattery(cube: Cube, found: Replays, runs: int) -> float:

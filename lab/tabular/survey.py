@@ -12,10 +12,9 @@ from numpy import ndarray
 
 from lab.tabular import cube as cubes
 from lab.tabular import table as tabular
-from lab.tabular.cube import Cube, axes, configuration, stops
+from lab.tabular.cube import LEARNT, Cube, axes, configuration, stops
 from lab.tabular.luck import levelled, top
 
-LEARNT = 0.2  # twice what guessing is right: a configuration that stays below has not learnt
 NEAR = 0.005  # of the best: half a point
 FAR = 0.05  # a value with which nothing comes so near is not worth searching
 Z = 1.96  # standard errors that hold 95 %

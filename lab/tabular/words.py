@@ -9,9 +9,9 @@ import pandas as pd
 
 from lab.evaluation.sentences import parts
 from lab.tabular import anova
-from lab.tabular.cube import Cube
+from lab.tabular.cube import LEARNT, Cube
 from lab.tabular.luck import CLOSE, deviation, elsewhere, top
-from lab.tabular.survey import LEARNT, NEAR, Z
+from lab.tabular.survey import NEAR, Z
 
 ENOUGH = 10  # times the runs of a search must there be configurations for it to be replayed on
 
@@ -185,6 +185,23 @@ def luck(winners: pd.DataFrame, flatters: float, among: float, moves: tuple[floa
         f"to {alike:.2f} between {len(winners)} seeds, which decides nothing. What a search of {runs} runs names is "
         f"among the ten best that it ran {among:.0%} of the time, by the mean over all seeds, its own included, and "
         f"the accuracy by which it was chosen flatters it by {flatters:.2f} points, on average."
+    )
+
+
+def repeated(differences: np.ndarray) -> str:
+    """How far runs of the same configuration and seed are apart, from `luck.repeated`: what rounding alone does."""
+    if len(differences) < 2:
+        return "Too few runs of a sweep are in the table, too, to say what rounding alone moves."
+    text = (
+        f"{len(differences)} runs of a sweep that learn are in the table, too, with the same seed, weights and images"
+    )
+    if not differences.any():
+        return f"{text}: they came out the same."
+    apart, most = np.sqrt(np.mean(differences**2)), np.abs(differences).max()
+    return (
+        f"{text}. They differ from it by {apart:.2f} points (root of the mean square), and by up to {most:.2f}: so "
+        "much becomes of rounding, which other versions, kernels or machines do otherwise. So a run of a sweep may be "
+        "above the best of the table."
     )
 
 

@@ -1,6 +1,7 @@
 """What one seed is worth, on tables whose noise is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lab.tabular import cube as cubes
@@ -133,3 +134,13 @@ def test_enough_is_the_cheapest_that_is_surely_close(cube, found):
     assert luck.enough(table.assign(low=table["close"]))["further runs"] == 4
     assert luck.enough(table.assign(low=[0.8, 0.89, 0.85, 0.98]))["further runs"] == 8
     assert luck.enough(table.assign(low=0.89)) is None
+
+
+def test_runs_are_compared_with_those_of_the_same_configuration_and_seed(cube):
+    configs = pd.DataFrame([cubes.configuration(choice) for choice in (11, 4000, 4001, 4002)])
+    runs = configs.assign(seed=[1, 2, 0, 7], validationaccuracy=[0.9, 0.8, np.nan, 0.9])
+    expected = [100 * (0.9 - cube.scores[11, 1]), 100 * (0.8 - cube.scores[4000, 2])]
+    assert luck.repeated(cube, runs) == pytest.approx(expected)
+    assert len(luck.repeated(cube, runs.assign(layers=9))) == len(luck.repeated(cube, runs.assign(limit=1000))) == 0
+    nothing = cubes.Cube(np.full((4860, 3, 10), 0.1), (0, 1, 2))
+    assert len(luck.repeated(nothing, runs)) == 0

@@ -122,6 +122,17 @@ def test_what_one_seed_is_worth():
     assert "flatters it by 0.31 points" in text
 
 
+def test_what_rounding_alone_moves():
+    assert "differ from it by 0.50 points (root of the mean square), and by up to 0.70" in words.repeated(
+        np.array([-0.7, 0.1])
+    )
+    assert words.repeated(np.zeros(3)).endswith(
+        "3 runs of a sweep that learn are in the table, too, with the same seed, "
+        "weights and images: they came out the same."
+    )
+    assert words.repeated(np.array([1.0])).startswith("Too few runs")
+
+
 def test_how_far_seeds_agree():
     assert words.agreement(0.96, 0.5).endswith("correlation of 0.96, in what is the best tenth by other seeds 0.50.")
     assert "0.96; in the best tenth it cannot be told" in words.agreement(0.96, float("nan"))
