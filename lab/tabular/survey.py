@@ -62,10 +62,12 @@ def _count(number: int, what: str) -> str:
 def best(cube: Cube, every: Cube, count: int = 10) -> pd.DataFrame:
     """The best choices by mean accuracy, with their 95 % intervals, `low` to `high`, and how many seeds each has.
 
-    `every` has all seeds, further ones of the best included; what some images are easier than others is taken out. The
+    `every` has all seeds, and those that only the best tenth has count; one that is not complete yet does not, or what
+    happens to have it would be held against it. What some images are easier than others is taken out. The
     interval is that of the mean with the deviation from seed to seed that the best tenth has in common; with one seed,
     that of an accuracy on 6,000 images.
     """
+    every = every.only([seed for seed in every.seeds if seed in cube.seeds or seed in tabular.MORE_SEEDS])
     scores = levelled(every, every_seed(every, top(cube)))
     scores[~cube.there] = np.nan
     seeds = (~np.isnan(scores)).sum(axis=1)

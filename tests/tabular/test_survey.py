@@ -70,6 +70,14 @@ def test_further_seeds_of_the_best_count():
     assert (found["seeds"] == 5).all()
 
 
+def test_a_seed_that_is_not_complete_yet_moves_nothing():
+    whole = made_up((0, 1))
+    part = without(whole, range(40, 4860), 1)
+    pd.testing.assert_frame_equal(
+        survey.best(part.only([0]), part, 3), survey.best(whole.only([0]), whole.only([0]), 3)
+    )
+
+
 def test_with_one_seed_the_interval_is_that_of_the_images():
     cube = made_up((0,))
     found = survey.best(cube, cube, 3)
