@@ -47,19 +47,22 @@ def regrets(ax: Axes, found: Mapping[str, ArrayLike], budgets: ArrayLike, floor:
     `found` has an array (replays, budgets) for each, in percentage points. Both scales are logarithmic: no regret is
     drawn at the `floor`.
     """
-    for k, (name, regret) in enumerate(found.items()):
-        regret = np.maximum(np.asarray(regret, dtype=float), floor)
-        known = ~np.isnan(regret).any(axis=0)
-        low, median, high = np.quantile(regret[:, known], [0.25, 0.5, 0.75], axis=0)
-        x = np.asarray(budgets)[known]
-        ax.plot(x, median, color=COLOURS[k], linestyle=("-", "--", ":", "-.")[k % 4], label=name)
-        ax.fill_between(x, low, high, color=COLOURS[k], alpha=0.12, linewidth=0)
+    long = pd.concat({name: _known(regret, budgets, floor) for name, regret in found.items()}, names=["search"])
+    look = {"palette": COLOURS[: len(found)], "err_kws": {"alpha": 0.12, "linewidth": 0}}
+    look |= {"estimator": "median", "errorbar": ("pi", 50)}
+    sns.lineplot(long, x="budget", y="regret", hue="search", style="search", ax=ax, **look)
     ax.set(xscale="log", yscale="log", xlabel="epochs paid for", ylabel="regret (percentage points)")
     ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.yaxis.set_major_formatter("{x:g}")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
     ax.set_title("What a search still lacks")
     return ax
+
+
+def _known(regret: ArrayLike, budgets: ArrayLike, floor: float) -> pd.DataFrame:
+    """A row a replay and budget, from the budgets on at which every replay has something."""
+    table = pd.DataFrame(np.maximum(np.asarray(regret, dtype=float), floor), columns=pd.Index(budgets, name="budget"))
+    return table.dropna(axis="columns").melt(value_name="regret")
 
 
 def seeds(ax: Axes, first: ArrayLike, second: ArrayLike, names: tuple[str, str]) -> Axes:

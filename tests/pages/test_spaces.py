@@ -32,10 +32,12 @@ def test_regrets_are_medians_and_begin_where_all_have_something(ax):
     budgets = [10, 20, 40]
     regret = np.array([[np.nan, 4.0, 1.0], [3.0, 2.0, 0.0], [5.0, 3.0, 2.0]])
     spaces.regrets(ax, {"random": regret}, budgets)
-    [line] = ax.lines
+    [line] = [line for line in ax.lines if len(line.get_xdata())]  # the rest is the legend's
     assert line.get_xdata().tolist() == [20, 40]
     assert line.get_ydata().tolist() == [3.0, 1.0]
     assert ax.get_xscale() == ax.get_yscale() == "log"
+    band = ax.collections[0].get_paths()[0].vertices
+    assert {tuple(corner) for corner in band.round(6).tolist()} == {(20, 2.5), (20, 3.5), (40, 0.51), (40, 1.5)}
 
 
 def test_seeds_are_drawn_in_per_cent(ax):
