@@ -1,6 +1,7 @@
 """Each notebook runs from an empty kernel, from any working directory; only the evaluation opens the test images."""
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -285,6 +286,20 @@ def pages(runs: Path, *names: str) -> set[str]:
 def test_a_notebook_runs_where_a_touch_of_the_test_images_is_an_error(name, runs, poisoned):
     run_notebook(name, runs, poisoned)
     assert pages(runs, name) == {name, "index"}
+
+
+@pytest.mark.kernel
+def test_the_chapter_on_a_sweep_that_minimizes_a_loss_ranks_and_tells_of_that_loss(runs, poisoned, tmp_path):
+    file, minimizing = tmp_path / "small.yaml", {"metric": {"name": "validationloss", "goal": "minimize"}}
+    file.write_text(yaml.safe_dump(SMALL_SWEEP | minimizing), encoding="utf-8")
+    run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
+    records = [json.loads(path.read_text("utf-8")) for path in runs.glob("small/*/record.json")]
+    least = min(record["history"][-1]["validationloss"] for record in records)
+    [found] = [cell for cell in executed(runs, SWEEP) if "found" in cell.metadata.get("tags", [])]
+    assert f"has a validation loss of {least:.4g}**" in found.outputs[0].data["text/markdown"]
+    assert f"{least:.4g} in the end" in found.outputs[1].metadata["image/png"]["alt"]
+    first = nbformat.read(runs / "notebooks" / "runs" / "01.ipynb", as_version=4).cells[0].source
+    assert first == f"# Run 1: validation loss {least:.4g}"
 
 
 @pytest.mark.kernel
