@@ -4,6 +4,7 @@ import gc
 import importlib
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import lab  # noqa: F401  (before Jupyter's packages, which it makes start quick
 for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is imported, which is after this file
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests are started in the background
 
 BY_FIXTURE = ("torch", "browser")  # a test that asks for such a fixture belongs to the group of its name
 NEEDS = ("kernel", "service", *BY_FIXTURE)
