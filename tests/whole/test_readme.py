@@ -140,12 +140,14 @@ def test_the_front_doors_refuse_what_a_reader_might_mistype(parsed):
         parsed(["sweep.py", "run", "sweeps/bayes.yaml", "--cuont", "50"])
 
 
-def test_papermill_understands_its_line_and_the_notebook_its_parameters():
-    [words] = words_after("papermill")
-    given = papermill.cli.papermill.make_context("papermill", words[1:]).params
-    asked = {name for text in given["parameters_yaml"] for name in yaml.safe_load(text)}
-    assert asked <= parameters(ROOT / given["notebook_path"]).keys()
-    assert {"optimizer", "learning_rate"} <= asked
+def test_papermill_understands_its_lines_and_the_notebook_their_parameters():
+    asked = set()
+    for words in words_after("papermill"):
+        given = papermill.cli.papermill.make_context("papermill", words[1:]).params
+        names = {name for text in given["parameters_yaml"] for name in yaml.safe_load(text)}
+        assert names <= parameters(ROOT / given["notebook_path"]).keys()
+        asked |= names
+    assert {"optimizer", "learning_rate", "dropout"} <= asked
 
 
 # --- Links ---
