@@ -56,7 +56,7 @@ far: data  ## train what the ladder of tables/ladder.yaml lacks, hours of it
 reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
-	$(PY) -m pytest -n 2 --dist worksteal
+	$(PY) -m pytest -n 3 --dist worksteal
 
 fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
 	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py

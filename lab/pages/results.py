@@ -25,13 +25,13 @@ class Figure(NamedTuple):
 def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], figures: Sequence[Figure]) -> None:
     """Put the results between the markers of the README; without markers it stays as it is.
 
-    They are a table, what the first figure's page has found, that figure, and the others side by side below.
+    They are a table, the figure of the page that it is from, and others side by side below, each with what it found.
     """
     rows = [("Result", "Value", "Note"), ("---", "---", "---")]
     rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
     parts = [_table([map(_cell, row) for row in rows])]
     for figure in figures[:1]:
-        parts += [_text(figure.says), _picture(figure)]
+        parts.append(_picture(figure))
     if others := figures[1:]:
         parts.append(_table([map(_picture, others), ["---"] * len(others), (_text(figure.says) for figure in others)]))
     section = "".join(f"\n\n{part}" for part in parts if part) + "\n\n"

@@ -379,7 +379,6 @@ def test_readme_shows_the_results_between_its_markers(root, executed, monkeypatc
     assert filled == (
         "# Title\n\n<!-- results -->\n\n| Result | Value | Note |\n| --- | --- | --- |\n"
         "| Test accuracy | 88.9\u202f% | a &#124; b \\1 |\n| Hardest | Shirt |  |\n\n"
-        "By 1.2\u202f% better.\n\n"
         "[![Seed by seed: \\[1, 2\\]](reports/03_end.png)](reports/03_end.html)\n\n"
         "| [![One](reports/01_data.png)](reports/01_data.html) "
         "| [![Two](reports/02_model.png)](reports/02_model.html) |\n"

@@ -103,11 +103,6 @@ def test_what_is_imported_is_declared():
         assert {name for name in imported(sources) if not owners.get(name, {name}) & declared} == set()
 
 
-def installed(python: Path) -> dict[str, str]:
-    listing = "import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))"
-    return json.loads(subprocess.run([python, "-I", "-c", listing], check=True, capture_output=True, text=True).stdout)
-
-
 def fresh_environment(folder: Path, with_pip: bool) -> Path:
     venv.create(folder, with_pip=with_pip)
     return folder / os.path.relpath(sysconfig.get_path("scripts"), sys.prefix) / Path(sys.executable).name
@@ -116,11 +111,13 @@ def fresh_environment(folder: Path, with_pip: bool) -> Path:
 @pytest.mark.kernel
 def test_make_and_conda_install_the_same_set(tmp_path):
     """`make env` installs requirements.lock by uv; conda hands the pip part of environment.yml to pip, which would
-    take the same, hashes and all: it says so before it has unpacked anything."""
+    take the same, hashes and all: both say so before they have unpacked anything."""
     by_uv, by_pip = fresh_environment(tmp_path / "uv", False), fresh_environment(tmp_path / "pip", True)
     beside = Path(sys.executable).with_name("uv")  # where make puts it, unless it is installed
     uv = shutil.which("uv") or beside
-    subprocess.run([uv, "pip", "install", "-q", "--python", by_uv, "-r", LOCKS[0]], check=True)
+    command = [uv, "pip", "install", "--dry-run", "--python", by_uv, "-r", LOCKS[0]]
+    told = subprocess.run(command, check=True, capture_output=True, text=True)
+    first = dict(re.findall(r"^ \+ (\S+)==(\S+)$", told.stderr + told.stdout, re.MULTILINE))
 
     [conda] = [
         d["pip"] for d in yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"] if isinstance(d, dict)
@@ -131,7 +128,6 @@ def test_make_and_conda_install_the_same_set(tmp_path):
     report = tmp_path / "report.json"
     subprocess.run([by_pip, "-m", "pip", "install", "-q", "--dry-run", "--report", report, "-r", listed], check=True)
 
-    first = installed(by_uv)
     planned = [one["metadata"] for one in json.loads(report.read_text())["install"]]
     assert {canonicalize_name(name): version for name, version in first.items()} == {
         canonicalize_name(one["name"]): one["version"] for one in planned
