@@ -69,7 +69,7 @@ def pasted(tmp_path) -> Path:
     """A copy of the tree whose files hold the examples, at their ends."""
     folder = tmp_path / "pasted"
     tests = tree.found("tests/kit/*", "tests/network/*", "tests/backends/*", "tests/conftest.py")
-    caches = tree.found("backends/__pycache__/*") if (ROOT / "backends" / "__pycache__").exists() else []
+    caches = (ROOT / "backends" / "__pycache__").glob("*")  # of which there may be none yet
     for path in [*tree.modules(), *tests, *caches, ROOT / "pyproject.toml"]:
         if path.is_file():
             copy = folder / path.relative_to(ROOT)
