@@ -81,33 +81,28 @@ STEPS = {
 class Hidden(ingredients.hidden.Hidden):
     """As the plain one, batch normalization and dropout by kernels."""
 
-    def activate(self, a, b):
-        self._batch = type(self.normalization) is Batch
-        if self._batch:
-            self._z_hat, (mean, variance, self._inverse) = np.empty_like(a), np.empty((3, *b.shape), b.dtype)
-            kernels.normalize(a, self.normalization.gain, EPSILON, mean, variance, self._inverse, self._z_hat)
-            self.normalization.run(mean, variance, len(a))
-        elif self.normalization:
-            self.normalization.forward(a)
-        h = self._h = self.backend.activate(a, b)
-        if self.rate:
-            self._bits, h = dropout.bits(self.rng, h.shape), h if self.backend.gated else h.copy()
-            self._drop(h)
+    def _normalize(self, a):
+        if type(self.normalization) is not Batch:
+            return super()._normalize(a)
+        n = self.normalization
+        self._z_hat, (mean, variance, self._inverse) = np.empty_like(a), np.empty((3, *n.gain.shape), a.dtype)
+        kernels.normalize(a, n.gain, EPSILON, mean, variance, self._inverse, self._z_hat)
+        n.run(mean, variance, len(a))
+
+    def _normalize_back(self, delta, db):
+        if type(self.normalization) is not Batch:
+            return super()._normalize_back(delta, db)
+        n = self.normalization
+        kernels.normalize_back(delta, self._z_hat, n.gain, self._inverse, db, n.dgain)
+
+    def _drop(self, h):
+        self._bits, h = dropout.bits(self.rng, h.shape), h if self.backend.gated else h.copy()
+        self._drop_back(h)
         return h
 
-    def differentiate(self, delta, a, h, db):
-        if self.rate:
-            self._drop(delta)
-        self.backend.differentiate(delta, a, self._h, db)
-        if self._batch:
-            n = self.normalization
-            kernels.normalize_back(delta, self._z_hat, n.gain, self._inverse, db, n.dgain)
-        elif self.normalization:
-            self.normalization.backward(delta)
-
-    def _drop(self, values):
-        scale = dropout.scale(self.rate, values.dtype)
-        kernels.drop(values, self._bits, dropout.threshold(self.rate), float(scale))
+    def _drop_back(self, delta):
+        scale = dropout.scale(self.rate, delta.dtype)
+        kernels.drop(delta, self._bits, dropout.threshold(self.rate), float(scale))
 
 
 class Compiled(Plain):

@@ -27,17 +27,27 @@ class Hidden:
     def activate(self, a: ndarray, b: ndarray) -> ndarray:
         """h (B, n) for the next layer, from a = W h (B, n), which is changed, and b (n,)."""
         if self.normalization:
-            self.normalization.forward(a)
+            self._normalize(a)
         h = self._h = self.backend.activate(a, b)
-        if self.rate:
-            self._mask = dropout.mask(self.rng, h.shape, self.rate, h.dtype)
-            h = h * self._mask
-        return h
+        return self._drop(h) if self.rate else h
 
     def differentiate(self, delta: ndarray, a: ndarray, h: ndarray, db: ndarray) -> None:
         """δ (B, n), the loss's gradient by what `activate` returned, becomes that by W h; db (n,) is filled."""
         if self.rate:
-            delta *= self._mask
+            self._drop_back(delta)
         self.backend.differentiate(delta, a, self._h, db)
         if self.normalization:
-            self.normalization.backward(delta)
+            self._normalize_back(delta, db)
+
+    def _normalize(self, a):
+        self.normalization.forward(a)
+
+    def _normalize_back(self, delta, db):
+        self.normalization.backward(delta)
+
+    def _drop(self, h):
+        self._mask = dropout.mask(self.rng, h.shape, self.rate, h.dtype)
+        return h * self._mask
+
+    def _drop_back(self, delta):
+        delta *= self._mask
