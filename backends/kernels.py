@@ -153,9 +153,10 @@ def _pass_gates(gate, a, b, h):
         for j in range(a.shape[1]):
             x = a[i, j] + b[j]
             p, slope = gate(x)
-            s = _sigmoid(p)
+            e = _exp(F(60) if p < F(-60) else -p)  # so that no product of what follows overflows
+            s, rest = F(1) / (F(1) + e), e / (F(1) + e)  # which is 1 - s, without what a difference would lose
             h[i, j] = x * s
-            a[i, j] = s + x * s * (F(1) - s) * slope
+            a[i, j] = s + x * s * rest * slope
 
 
 @inlined
