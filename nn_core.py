@@ -438,8 +438,6 @@ class NeuralNetwork:
 
     def _answering(self, measure: bool = False) -> Layers:
         """The layers in inference; see `Recipe.in_use`."""
-        if self._recipe.averaged is None and not self._recipe.normalization:
-            return [(W, b, self._backend) for W, b, _ in self._layers]
         return self._recipe.in_use(self._views(self._answer), self._backend, measure)
 
     @property

@@ -318,12 +318,12 @@ class Torch(Peer):
         }[w.activation]  # fmt: skip
         modules, normalized = [], w.normalization == "batch"
         for n_in, n_out in zip(w.sizes[:-1], w.sizes[1:-1], strict=False):
-            modules += [nn.Linear(n_in, n_out, bias=not normalized, dtype=torch.float32)]
-            modules += (
-                [nn.BatchNorm1d(n_out, dtype=torch.float32)] * normalized
-                + [activation()]
-                + [nn.Dropout(w.dropout)] * (w.dropout > 0)
-            )
+            modules.append(nn.Linear(n_in, n_out, bias=not normalized, dtype=torch.float32))
+            if normalized:
+                modules.append(nn.BatchNorm1d(n_out, dtype=torch.float32))
+            modules.append(activation())
+            if w.dropout:
+                modules.append(nn.Dropout(w.dropout))
         self.model = nn.Sequential(*modules, nn.Linear(w.sizes[-2], w.sizes[-1], dtype=torch.float32))
         self.x, self.y, self.steps = torch.from_numpy(self.images), torch.from_numpy(self.labels), 0
         weights, rest = ([p for p in self.model.parameters() if (p.ndim == 2) == matrix] for matrix in (True, False))

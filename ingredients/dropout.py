@@ -14,7 +14,7 @@ RATE = (lambda rate: 0 <= rate < 1 and threshold(rate) < LEVELS, f"a number from
 
 def mask(rng: np.random.Generator, shape: tuple[int, ...], rate: float, dtype: np.dtype) -> ndarray:
     """0 with probability `rate`, otherwise 1 / (1 - rate), for each entry of such an array."""
-    return keep(bits(rng, shape), rate) * scale(rate, dtype)
+    return (bits(rng, shape) >= threshold(rate)) * scale(rate, dtype)
 
 
 def bits(rng: np.random.Generator, shape: tuple[int, ...]) -> ndarray:
@@ -22,10 +22,6 @@ def bits(rng: np.random.Generator, shape: tuple[int, ...]) -> ndarray:
     n = math.prod(shape)
     numbers = rng.integers(2**64, size=-(-n // 4), dtype=np.uint64)
     return numbers.view(np.uint16)[:n].reshape(shape)
-
-
-def keep(bits: ndarray, rate: float) -> ndarray:
-    return bits >= threshold(rate)
 
 
 def threshold(rate: float) -> int:

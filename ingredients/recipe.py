@@ -63,9 +63,8 @@ class Recipe:
         if self._averaging:
             self.average = self._averaging(theta)
         if self.normalization is Batch:
-            self._running = np.stack([np.zeros(sum(widths)), np.ones(sum(widths))]).astype(
-                theta.dtype
-            )  # mean, variance
+            self._running = np.zeros((2, sum(widths)), theta.dtype)  # means, variances
+            self._running[1] = 1
             self._measured = self._running.copy()
 
     # ---- in training

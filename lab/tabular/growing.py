@@ -10,7 +10,7 @@ import lzma
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from threadpoolctl import threadpool_info
 
 from common.files import write_whole
 from common.machine import processor
+from lab.execution.notebook import Config
 from lab.search.sweep import run_configurations
 from lab.tracking import Record, runs_root
 
-Config = dict[str, Any]
 Label = dict[str, Any]
 
 FIGURES = ("loss", "accuracy", "validationloss", "validationaccuracy", "seconds")  # of an epoch
@@ -68,7 +68,7 @@ def empty(keys: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns=[*keys, "epoch", *FIGURES, "status", "commit", "machine"])
 
 
-def rows(labels: Iterable[Label], records: Iterable[Mapping[str, Any] | Record]) -> pd.DataFrame:
+def rows(labels: Iterable[Label], records: Iterable[Record]) -> pd.DataFrame:
     """Rows of the table: one for each epoch, and one without figures for the epoch in which a training diverged."""
     lines, made_on, label = [], machine(), {}
     for label, record in zip(labels, records, strict=True):

@@ -18,8 +18,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from lab.execution.notebook import Config
 from lab.tabular import growing
-from lab.tabular.growing import Config, Label
+from lab.tabular.growing import Label
 from lab.tracking import REPOSITORY
 
 FILE = REPOSITORY / "tables" / "ladder.yaml"

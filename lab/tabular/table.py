@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lab.execution.notebook import Config
 from lab.search.space import Space, configuration, points
 from lab.search.sweepfile import read
 from lab.tabular import growing
-from lab.tabular.growing import Config, Label
+from lab.tabular.growing import Label
 from lab.tracking import REPOSITORY, Record
 
 TABLE = REPOSITORY / "tables" / "every.csv.xz"
