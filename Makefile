@@ -18,7 +18,7 @@ STRIP := $(PY) -m nbstripout --keep-id --extra-keys \
 
 RUNS := $(or $(FASHION_RUNS),runs)
 CODE := $(wildcard *.py */__init__.py common/*.py ingredients/*.py backends/*.py lab/*/*.py)
-SEARCH := $(filter-out report.py lab/pages/% lab/evaluation/% lab/tabular/%,$(CODE))
+SEARCH := $(filter-out report.py lab/pages/% lab/evaluation/% lab/tabular/% lab/far/%,$(CODE))
 EXECUTED := $(addprefix $(RUNS)/,$(wildcard notebooks/*.ipynb))
 
 all: reports  ## the main job: environment, data, notebooks, sweep, evaluation, reports
@@ -50,8 +50,8 @@ evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration
 every: data  ## train what the table of every configuration lacks, hours of it, and replay searches on it
 	@$(PY) -m lab.tabular.every
 
-far: data  ## train what the ladder of tables/ladder.yaml lacks, hours of it
-	@$(PY) -m lab.tabular.ladder
+far: data  ## train recipes that go beyond the exercise, their ladder, and the best on everything: hours of it
+	@$(PY) -m lab.far.climbing
 
 reports: reports/index.html  ## the pages in reports/
 

@@ -39,14 +39,15 @@ def grow(
     *,
     slices: int | None = None,
     workers: int = 2,
+    keep: Callable[[Config, Path], object] = lambda config, folder: None,
     tell: Callable[[pd.DataFrame], object] = lambda table: None,
     **how: Any,
 ) -> None:
     """Train what is lacking of a table, until nothing is or so many `slices` are done.
 
     `keys` are the columns of a label, `name` is the folder of runs that a slice leaves, and `how` is for
-    `run_configurations`. The table is written after each slice, then given to `tell`, and what the slice's runs leave
-    on disk is deleted. Raises SweepError if one of them fails.
+    `run_configurations`. After each slice `keep` is given each configuration and the folder of its run, the table is
+    written, then given to `tell`, and the folders are deleted. Raises SweepError if a run fails.
     """
     os.environ["WANDB_MODE"] = "disabled"  # the table is the record
     table = pd.read_csv(path) if path.exists() else empty(keys)
@@ -57,11 +58,14 @@ def grow(
             return
         labels, configs = zip(*chosen, strict=True)
         records = run_configurations(configs, name, workers, **how)
+        folders = [runs_root() / name / record["name"] for record in records]
+        for config, folder in zip(configs, folders, strict=True):
+            keep(config, folder)
         table = pd.concat([table, rows(labels, records)] if len(table) else [rows(labels, records)])
         write(table, keys, path)
         tell(table)
-        for record in records:  # and no others, which an interrupted slice of another size may have left
-            shutil.rmtree(runs_root() / name / record["name"])
+        for folder in folders:  # and no others, which an interrupted slice of another size may have left
+            shutil.rmtree(folder)
 
 
 def empty(keys: Sequence[str]) -> pd.DataFrame:

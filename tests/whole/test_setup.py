@@ -155,7 +155,11 @@ def test_a_page_depends_on_all_that_it_is_made_of():
     assert {f"somewhere/notebooks/{notebook.name}" for notebook in NOTEBOOKS} <= set(
         needs["reports/index.html"].split()
     )
-    unseen = {name for name in code if name.startswith(("lab/pages/", "lab/evaluation/", "lab/tabular/", "report.py"))}
+    unseen = {
+        name
+        for name in code
+        if name.startswith(("lab/pages/", "lab/evaluation/", "lab/tabular/", "lab/far/", "report.py"))
+    }
     assert {"notebooks/03_train.ipynb", "sweeps/bayes.yaml", *code - unseen} <= set(needs["somewhere/.sweep"].split())
     for chapter in ("04_sweep", "05_evaluation"):
         assert "somewhere/.sweep" in needs[f"somewhere/notebooks/{chapter}.ipynb"].split()

@@ -1,13 +1,10 @@
-"""The ladder: what its rungs and the whole without each of them are, and in what order it is climbed."""
+"""The ladder: what its rungs, the whole without each of them, and the whole with one thing besides are."""
 
-import pandas as pd
 import pytest
 
 from lab.execution.notebook import TRAINING, Notebook
-from lab.tabular import growing
-from lab.tabular.ladder import SEEDS, Ladder
+from lab.far.ladder import SEEDS, Ladder
 from nn_core import NeuralNetwork
-from table_kit import epochs, record
 
 SMALL = """
 start: {layers: 1, max_epochs: 2, dropout: 0}
@@ -15,7 +12,10 @@ rungs:
   deep: {layers: 3}
   long: {max_epochs: 9}
   longer, dropped out: {max_epochs: 20, dropout: 0.5}
+besides:
+  deeper: {layers: 4}
 """
+WHOLE = {"layers": 3, "max_epochs": 20, "dropout": 0.5}
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_rung_is_all_before_it_and_what_it_changes(small):
         "start": {"layers": 1, "max_epochs": 2, "dropout": 0},
         "deep": {"layers": 3, "max_epochs": 2, "dropout": 0},
         "long": {"layers": 3, "max_epochs": 9, "dropout": 0},
-        "longer, dropped out": {"layers": 3, "max_epochs": 20, "dropout": 0.5},
+        "longer, dropped out": WHOLE,
     }
 
 
@@ -42,29 +42,20 @@ def test_without_a_rung_the_others_stay(small):
     }
 
 
-def test_it_goes_on_from_the_table_and_trains_nothing_twice(small, tmp_path, monkeypatch):
-    asked = []
+def test_what_is_besides_is_added_to_the_whole_alone(small):
+    assert small.besides() == {"deeper": {"layers": 4, "max_epochs": 20, "dropout": 0.5}}
 
-    def train(configs, sweep, workers, timeout):
-        asked.extend(configs)
-        records = [record(config, epochs(2)) for config in configs]
-        for one in records:
-            (tmp_path / sweep / one["name"]).mkdir(parents=True)
-        return records
 
-    monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
-    monkeypatch.setattr(growing, "run_configurations", train)
-    path = tmp_path / "ladder.csv.xz"
-    for _ in range(3):
-        growing.grow(path, ("part", "rung", "seed"), small.lacking, "ladder", 2, slices=2, timeout=1)
-    growing.grow(path, ("part", "rung", "seed"), small.lacking, "ladder", 2, timeout=1)
-    assert asked == [config for _, config in small.trainings()]
-    assert len(pd.read_csv(path)) == 2 * len(asked) == 2 * (4 + 3) * len(SEEDS)
+def test_it_is_climbed_before_anything_is_taken_away_and_seed_by_seed(small):
+    rungs, without, besides = (list(part.values()) for part in (small.rungs(), small.without(), small.besides()))
+    parts = [rungs] * len(SEEDS) + [without + besides] * len(SEEDS)
+    expected = [config | {"seed": seed} for part, seed in zip(parts, SEEDS * 2, strict=True) for config in part]
+    assert list(small.trainings()) == expected
 
 
 def test_its_own_file_is_in_the_words_of_the_notebook_and_of_the_network():
     training = Notebook(TRAINING)
-    for _, config in Ladder().trainings():
+    for config in Ladder().trainings():
         training.check({name: [value] for name, value in config.items()})
         training.check_names({name: [value] for name, value in config.items()})
         NeuralNetwork(**config | {"num_hidden_neurons": 1}, inputs=4)
@@ -73,5 +64,5 @@ def test_its_own_file_is_in_the_words_of_the_notebook_and_of_the_network():
 def test_a_file_that_is_none_is_refused(tmp_path):
     path = tmp_path / "ladder.yaml"
     path.write_text("start: {}\nsteps: {}\n")
-    with pytest.raises(ValueError, match=r"ladder\.yaml: expected a configuration `start` and changes to it, `rungs`"):
+    with pytest.raises(ValueError, match=r"ladder\.yaml: expected .* under the keys start, rungs, besides"):
         Ladder(path)

@@ -1,0 +1,70 @@
+"""`make far`: trains what the table of recipes lacks, two at a time, and goes on from it however it ended.
+
+    python -m lab.far.climbing
+
+First the short sweep, then the ladder, then the long sweep, and its best, the winner, on all training images.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lab.execution.notebook import Config
+from lab.far import final, records, scouting
+from lab.far.ladder import Ladder
+from lab.tabular import growing
+from lab.tabular.growing import Label
+from lab.tracking import runs_root
+
+NAME = "far"  # of the folder of runs
+WEIGHTS = "how_far_{seed}.npz"  # of the winner, in the folder of all runs
+SEEDS = (1, 2, 3, 4, 5)  # of the winner, as in chapter 5
+TIMEOUT = 4 * 3600  # seconds of one training
+
+
+def trainings(table: pd.DataFrame) -> Iterator[Config]:
+    """All that can be asked for as yet, in the order in which it is to be trained."""
+    yield from scouting.recipes(scouting.SHORT)
+    yield from Ladder().trainings()
+    yield from scouting.recipes(scouting.LONG)
+    if recipe := scouting.winner(table):
+        yield from winners(recipe)
+
+
+def winners(recipe: Config) -> list[Config]:
+    """A recipe with every seed of the winner, on all training images."""
+    return [recipe | {"seed": seed, "validation_fraction": 0} for seed in SEEDS]
+
+
+def lacking(table: pd.DataFrame) -> Iterator[tuple[Label, Config]]:
+    """What the table lacks, each configuration once."""
+    there = set(table["config"])
+    for config in trainings(table):
+        name = records.key(config)
+        if name not in there:
+            there.add(name)
+            yield {"config": name}, config
+
+
+def keep(config: Config, folder: Path) -> None:
+    """Before the folder of a run goes: the weights of a winner stay, and it sees the test images."""
+    if config.get("validation_fraction") == 0 and (folder / "weights.npz").exists():  # not if it diverged
+        seed = config["seed"]
+        weights = runs_root() / WEIGHTS.format(seed=seed)
+        shutil.copy(folder / "weights.npz", weights)
+        recipe = {name: value for name, value in config.items() if name not in ("seed", "validation_fraction")}
+        final.read(recipe, seed, weights, final.FILE)
+
+
+def compute(path: Path = records.TABLE, **how: Any) -> None:
+    """Train what the table lacks; `how` is for `growing.grow`."""
+    growing.grow(path, records.KEYS, lacking, NAME, 2, keep=keep, **{"timeout": TIMEOUT} | how)
+
+
+if __name__ == "__main__":
+    compute()

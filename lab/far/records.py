@@ -1,0 +1,29 @@
+"""The table of recipes, `tables/how_far.csv.xz`: a row for each epoch of each training.
+
+Which question a training answers, the table does not say: a row names its whole configuration, so that what several
+parts ask for is trained once, and what nobody asks for any more stays on record.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from lab.execution.notebook import Config
+from lab.tabular import growing
+from lab.tracking import REPOSITORY
+
+TABLE = REPOSITORY / "tables" / "how_far.csv.xz"
+KEYS = ("config",)
+
+
+def key(config: Config) -> str:
+    """A configuration as the table names it."""
+    return json.dumps(config, sort_keys=True)
+
+
+def load(path: str | Path = TABLE) -> pd.DataFrame:
+    """The table; without rows where there is none yet."""
+    return pd.read_csv(path) if Path(path).exists() else growing.empty(KEYS)
