@@ -2,7 +2,8 @@
 
     python -m lab.far.climbing
 
-First the short sweep, then the ladder, then the long sweep, and its best, the winner, on all training images.
+First the short sweep, then the ladder, then the long sweep; last, on all training images, the start of the ladder and
+the best of the long sweep, the winner.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from lab.tracking import runs_root
 
 NAME = "far"  # of the folder of runs
 WEIGHTS = "how_far_{seed}.npz"  # of the winner, in the folder of all runs
-SEEDS = (1, 2, 3, 4, 5)  # of the winner, as in chapter 5
+EVERYTHING = {"validation_fraction": 0}  # is set aside: trained on all training images
+SEEDS = (1, 2, 3, 4, 5)  # of what is, as in chapter 5
 TIMEOUT = 4 * 3600  # seconds of one training
 
 
@@ -33,12 +35,7 @@ def trainings(table: pd.DataFrame) -> Iterator[Config]:
     yield from Ladder().trainings()
     yield from scouting.recipes(scouting.LONG)
     if recipe := scouting.winner(table):
-        yield from winners(recipe)
-
-
-def winners(recipe: Config) -> list[Config]:
-    """A recipe with every seed of the winner, on all training images."""
-    return [recipe | {"seed": seed, "validation_fraction": 0} for seed in SEEDS]
+        yield from (one | EVERYTHING | {"seed": seed} for one in (Ladder().start, recipe) for seed in SEEDS)
 
 
 def lacking(table: pd.DataFrame) -> Iterator[tuple[Label, Config]]:
@@ -52,13 +49,16 @@ def lacking(table: pd.DataFrame) -> Iterator[tuple[Label, Config]]:
 
 
 def keep(config: Config, folder: Path) -> None:
-    """Before the folder of a run goes: the weights of a winner stay, and it sees the test images."""
-    if config.get("validation_fraction") == 0 and (folder / "weights.npz").exists():  # not if it diverged
-        seed = config["seed"]
-        weights = runs_root() / WEIGHTS.format(seed=seed)
-        shutil.copy(folder / "weights.npz", weights)
-        recipe = {name: value for name, value in config.items() if name not in ("seed", "validation_fraction")}
-        final.read(recipe, seed, weights, final.FILE)
+    """Before the folder of a run goes: what was trained on everything sees the test images, and a winner's weights
+    stay."""
+    if not config.items() >= EVERYTHING.items() or not (folder / "weights.npz").exists():  # none if it diverged
+        return
+    seed, weights = config["seed"], folder / "weights.npz"
+    recipe = {name: value for name, value in config.items() if name not in ("seed", *EVERYTHING)}
+    who = final.START if recipe == Ladder().start else final.WINNER
+    final.read(who, recipe, seed, weights, final.FILE)
+    if who == final.WINNER:
+        shutil.copy(weights, runs_root() / WEIGHTS.format(seed=seed))
 
 
 def compute(path: Path = records.TABLE, **how: Any) -> None:

@@ -37,6 +37,11 @@ class Ladder:
         self._changes = {START: found[START], **found["rungs"]}
         self._besides = found["besides"]
 
+    @property
+    def start(self) -> Config:
+        """A network of the exercise."""
+        return dict(self._changes[START])
+
     def rungs(self) -> dict[str, Config]:
         """The configuration of each rung, the first of them the start, the last the whole."""
         sums = itertools.accumulate(self._changes.values(), operator.or_)

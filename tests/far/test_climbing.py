@@ -33,17 +33,17 @@ def trained(tmp_path, monkeypatch):
 
 
 def test_it_goes_on_from_the_table_and_trains_in_order_and_nothing_twice(trained, tmp_path):
-    """First the short sweep, then the ladder, then the long sweep, and its best with the seeds of a winner."""
+    """First the short sweep, then the ladder, then the long sweep, and on everything the start and the best of that."""
     path = tmp_path / "how_far.csv.xz"
     for _ in range(3):
         climbing.compute(path, slices=2)
     climbing.compute(path)
     short, ladder, long = scouting.recipes(scouting.SHORT), [*Ladder().trainings()], scouting.recipes(scouting.LONG)
     recipe = {name: value for name, value in long[-1].items() if name != "seed"}  # the last was the best
-    winners = [recipe | {"seed": seed, "validation_fraction": 0} for seed in (1, 2, 3, 4, 5)]
-    once = {records.key(config): config for config in [*short, *ladder, *long, *winners]}
+    finals = [one | {"seed": k, "validation_fraction": 0} for one in (Ladder().start, recipe) for k in range(1, 6)]
+    once = {records.key(config): config for config in [*short, *ladder, *long, *finals]}
     assert trained == list(once.values())
-    assert len(once) < len(short + ladder + long + winners)  # the whole without its last rung is the rung before
+    assert len(once) < len(short + ladder + long + finals)  # the whole without its last rung is the rung before
     assert len(pd.read_csv(path)) == 2 * len(trained)
 
 
@@ -66,39 +66,54 @@ def finish(folder, **config):
     return net
 
 
-def test_a_winner_keeps_its_weights_and_what_it_says_of_the_test_images(runs):
+@pytest.mark.parametrize("augmentation", ["none", "shift", "mirror", ["shift", "mirror"]])
+def test_a_winner_keeps_its_weights_and_what_it_says_of_the_test_images(augmentation, runs):
+    """Of an image and its mirror image the mean, if it was trained with those."""
     folder, images = runs
-    nets = {seed: finish(folder / f"run {seed}", **TINY, seed=seed) for seed in (2, 1)}
+    recipe = TINY | {"augmentation": augmentation}
+    nets = {seed: finish(folder / f"run {seed}", **recipe, seed=seed) for seed in (2, 1)}
     for seed in nets:
-        climbing.keep(TINY | {"seed": seed, "validation_fraction": 0}, folder / f"run {seed}")
-    recipe, kept = final.load(final.FILE)
-    assert recipe == records.key(TINY)
+        climbing.keep(recipe | {"seed": seed, "validation_fraction": 0}, folder / f"run {seed}")
+    recipes, kept = final.load(final.FILE)
+    assert recipes == {"winner": records.key(recipe)}
+    assert kept.keys() == {"winner"}
     for seed, net in nets.items():
-        mirrors = images.reshape(-1, 28, 28)[:, :, ::-1].reshape(-1, 784)
-        expected = (net.predict_proba(images) + net.predict_proba(mirrors)) / 2
-        np.testing.assert_allclose(kept[seed], expected, atol=1 / 65535)
+        expected = net.predict_proba(images)
+        if "mirror" in augmentation:
+            mirrors = images.reshape(-1, 28, 28)[:, :, ::-1].reshape(-1, 784)
+            expected = (expected + net.predict_proba(mirrors)) / 2
+        np.testing.assert_allclose(kept["winner"][seed], expected, atol=1 / 65535)
         copy = NeuralNetwork.load(folder / f"how_far_{seed}.npz")
         np.testing.assert_array_equal(copy.theta, net.theta)
+
+
+def test_the_start_of_the_ladder_is_kept_beside_the_winner_and_called_so(runs):
+    folder, _ = runs
+    start = Ladder().start
+    finish(folder / "run", **start)
+    for recipe in (TINY, start):
+        climbing.keep(recipe | {"seed": 3, "validation_fraction": 0}, folder / "run")
+    recipes, kept = final.load(final.FILE)
+    assert recipes == {"winner": records.key(TINY), "start": records.key(start)}
+    assert {who: list(seeds) for who, seeds in kept.items()} == {"winner": [3], "start": [3]}
 
 
 def test_what_has_validation_images_never_sees_those_of_the_test(runs):
     folder, _ = runs
     finish(folder / "run", **TINY)
     climbing.keep(TINY | {"seed": 0}, folder / "run")
-    assert final.load(final.FILE) == ("", {})
+    assert final.load(final.FILE) == ({}, {})
 
 
 def test_a_winner_that_diverged_is_left_out(runs):
     folder, _ = runs
     climbing.keep(TINY | {"seed": 1, "validation_fraction": 0}, folder / "run")
-    assert final.load(final.FILE) == ("", {})
+    assert final.load(final.FILE) == ({}, {})
 
 
 def test_a_second_recipe_is_not_shown_the_test_images(runs):
     folder, _ = runs
     finish(folder / "run", **TINY)
-    final.read(TINY, 1, folder / "run" / "weights.npz", final.FILE)
-    with pytest.raises(
-        ValueError, match=r"kept\.npz: another recipe has seen the test images, which are for one alone"
-    ):
-        final.read(TINY | {"layers": 1}, 1, folder / "run" / "weights.npz", final.FILE)
+    climbing.keep(TINY | {"seed": 1, "validation_fraction": 0}, folder / "run")
+    with pytest.raises(ValueError, match=r"kept\.npz: another recipe has seen the test images as winner"):
+        climbing.keep(TINY | {"seed": 1, "layers": 1, "validation_fraction": 0}, folder / "run")
