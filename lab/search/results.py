@@ -182,9 +182,9 @@ def summary(name: str, state: State, results: Sequence[Result]) -> str:
 def saved(record: Record) -> float:
     """Seconds that a run was spared by being stopped early: its missing epochs, as long as those it had."""
     history, planned = record["history"], record["config"].get("max_epochs")
-    if record["status"] != "stopped" or not history or not planned:
+    if record["status"] != "stopped" or not history or type(planned) not in (int, float):
         return 0.0
-    return sum(epoch["seconds"] for epoch in history) / len(history) * (planned - len(history))
+    return sum(epoch.get("seconds", 0) for epoch in history) / len(history) * max(0, planned - len(history))
 
 
 def _is_of(record: Record, state: State) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from lab.tracking.names import run_name, runs_root
 from lab.tracking.provenance import commit, threads, versions
 from lab.tracking.record import prepare_folder
 from lab.tracking.verdicts import verdicts
+
+SHOWN = {"loss": "loss", "validationaccuracy": "validation accuracy"}  # of an epoch in its line, or else what there is
 
 
 class Run:
@@ -38,7 +41,7 @@ class Run:
         self._stops: Callable[[int], bool] = verdicts(self.folder)
         self._mirror: Mirror | None = None  # on W&B
         self._clock = time.monotonic()
-        self._first = self._clock  # when the first epoch was logged
+        self._first = self._last = self._clock  # when the first epoch was logged, and the last
         self._fixed = {
             "started": _now(),
             "versions": versions(),
@@ -60,10 +63,16 @@ class Run:
         self._mirror = Mirror(self.name, self.config, self.folder)
 
     def log(self, epoch: Mapping[str, Any]) -> None:
-        """Record one epoch, in record.json and on W&B, and print a line on it."""
+        """Record one epoch, in record.json and on W&B, and print a line on it.
+
+        An epoch that does not say which it is, or how long it took, is the next, and took the time since the last.
+        """
+        now = time.monotonic()
+        epoch = {"epoch": len(self.history) + 1, "seconds": now - self._last, **epoch}
+        self._last = now
         if self.patience is not None and "validationaccuracy" not in epoch:
             raise ValueError("patience watches validationaccuracy: train with validation data, or leave patience out")
-        self.history.append(dict(epoch))
+        self.history.append(epoch)
         self.write()
         if self._mirror:
             self._mirror.log(epoch)
@@ -74,9 +83,10 @@ class Run:
     def _facts(self) -> list[str]:
         """What a line says of the last epoch."""
         epoch, total = self.history[-1], self.config.get("max_epochs")
-        facts = [f"epoch {epoch['epoch']}/{total}" if total else f"epoch {epoch['epoch']}", f"loss {epoch['loss']:.4f}"]
-        if "validationaccuracy" in epoch:
-            facts.append(f"validation accuracy {epoch['validationaccuracy']:.4f}")
+        facts = [f"epoch {epoch['epoch']}/{total}" if total else f"epoch {epoch['epoch']}"]
+        shown = {name: words for name, words in SHOWN.items() if name in epoch}
+        shown = shown or {name: name for name in epoch if name not in ("epoch", "seconds")}
+        facts += [f"{words} {epoch[name]:.4f}" for name, words in shown.items() if isinstance(epoch[name], Real)]
         facts.append(duration(epoch["seconds"]))
         if total:
             facts.append(f"{duration(self._seconds_an_epoch() * max(0, total - epoch['epoch']))} left")

@@ -151,6 +151,16 @@ def test_each_epoch_prints_a_line(tmp_path, capsys):
     )
 
 
+def test_a_notebook_of_ones_own_logs_what_it_likes_and_is_counted_and_timed(tmp_path, capsys):
+    with tracking.start({}, tmp_path) as run:
+        for f1 in (0.25, 0.5):
+            run.log({"val_f1": f1, "note": "text"})
+    assert re.fullmatch(r"(epoch [12] · val_f1 0\.[25]\d00 · 0\.\d s\n){2}", capsys.readouterr().out)
+    history = record(tmp_path)["history"]
+    assert [epoch["epoch"] for epoch in history] == [1, 2]
+    assert all(0 <= epoch["seconds"] < 10 for epoch in history)
+
+
 def test_the_time_left_of_a_training_that_goes_on_is_that_of_the_epochs_left(tmp_path, capsys, monkeypatch):
     now = 100
     monkeypatch.setattr(time, "monotonic", lambda: now)
