@@ -30,6 +30,11 @@ class Metric:
         return self.name.endswith("accuracy")
 
     @property
+    def rises(self) -> bool:
+        """Whether it is a share of which more is better, as sentences on shares of right answers take it."""
+        return self.percent and self.goal == "maximize"
+
+    @property
     def factor(self) -> int:
         return 100 if self.percent else 1
 
@@ -64,7 +69,7 @@ class Metric:
 
     def filled(self, values: pd.Series) -> pd.Series:
         """The values, a run without one as the worst: a share of 0, or the worst of the others."""
-        worst = 0.0 if self.percent else values.max() if self.goal == "minimize" else values.min()
+        worst = values.max() if self.goal == "minimize" else 0.0 if self.percent else values.min()
         return values.fillna(worst)
 
     def bound(self, values: pd.Series, share: float) -> str:

@@ -59,6 +59,7 @@ def test_a_metric_is_told_in_its_own_words_and_by_its_goal(metric, label, said, 
 def test_a_run_without_the_metric_is_filled_in_as_the_worst():
     values = pd.Series([0.5, np.nan, 0.7])
     assert Metric().filled(values).tolist() == [0.5, 0.0, 0.7]
+    assert Metric(goal="minimize").filled(values).tolist() == [0.5, 0.7, 0.7]
     assert Metric("validationloss", "minimize").filled(values).tolist() == [0.5, 0.7, 0.7]
     assert Metric("f1").filled(values).tolist() == [0.5, 0.5, 0.7]
 
