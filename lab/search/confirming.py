@@ -110,9 +110,7 @@ def status(name: str, root: str | Path | None = None) -> str:
     return text
 
 
-def table_of(
-    confirmation: Iterable[Result], metric: str = "validationaccuracy", goal: str = "maximize"
-) -> pd.DataFrame:
+def table_of(confirmation: Iterable[Result], metric: str, goal: str) -> pd.DataFrame:
     """A row for each confirmed configuration, best first: the `first` seed's value and its `place` by that, the mean
     over all seeds, its 95 % interval from `low` to `high`, and the configuration."""
     import pandas as pd

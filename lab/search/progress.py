@@ -14,10 +14,13 @@ from lab.tracking import Record, duration, value_of
 
 
 class Progress:
-    """What is said while a sweep runs; `total` and `earlier` are numbers of runs, one a seed."""
+    """What is said while a sweep runs; `total` is a number of runs, one a seed, and `earlier` has those of before.
 
-    def __init__(self, metric: str, goal: str, total: int, earlier: Sequence[Result]) -> None:
-        self.metric, self.goal, self.total = metric, goal, total
+    A run that has finished without the metric is told so only where that is `needed`.
+    """
+
+    def __init__(self, metric: str, goal: str, total: int, earlier: Sequence[Result], *, needed: bool = True) -> None:
+        self.metric, self.goal, self.total, self._needed = metric, goal, total, needed
         before = [record for result in earlier for record in result.records]
         self.began, self.earlier = time.monotonic(), len(before)
         self.done = self.earlier
@@ -63,7 +66,8 @@ class Progress:
                 self._display(f"{self.done} of {self.total} runs · {facts}")
 
     def _reason(self, record: Record) -> str:
-        return f"{record['status']} ({record['error'] or f'no {self.metric}'})"
+        reason = record["error"] or (f"no {self.metric}" if self._needed else "")
+        return f"{record['status']} ({reason})" if reason else record["status"]
 
     def _facts(self) -> list[str]:
         best = [] if self.best is None else [f"best {self.best:.4f}"]

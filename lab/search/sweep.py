@@ -50,7 +50,7 @@ from lab.search.results import (
 from lab.search.running import Runner
 from lab.search.space import Config
 from lab.search.storage import File, State
-from lab.search.sweepfile import OTHERS, read, refuse_name
+from lab.search.sweepfile import METRIC, OTHERS, read, refuse_name
 from lab.search.trials import Trial
 from lab.search.verdicts import RULES, Verdicts
 from lab.tracking import ENDED, Record, record_of, upload
@@ -81,7 +81,6 @@ __all__ = [
     "table",
 ]
 choice = best  # as chapter 5 calls it
-METRIC = {"metric": "validationaccuracy", "goal": "maximize"}  # of given configurations
 
 
 def run(
@@ -150,13 +149,13 @@ def _search(planned: Plan) -> State:
 
 def _confirm(planned: Plan, asked: Confirmation) -> None:
     """Run the best of a plan, and of the sweeps before it, with further seeds, and say what they come to."""
-    options, root = planned.options, planned.folder.parent
+    options, sweep, root = planned.options, planned.sweep, planned.folder.parent
 
     def given(configs: Sequence[Config], name: str) -> list[Record]:
         more = {"timeout": options.timeout, "notebook": options.notebook, "root": root}
+        more |= {"metric": sweep.metric, "goal": sweep.goal}
         return run_configurations(configs, name, options.workers, reuse=True, **more)
 
-    sweep = planned.sweep
     confirmation = confirming.confirm([*options.after, sweep.name], asked, given, root)
     print(f"{sweep.name}: {confirming.sentence(confirmation, sweep.metric, sweep.goal, asked)}", flush=True)
 
@@ -213,12 +212,15 @@ def run_configurations(
     root: str | Path | None = None,
     taken: Sequence[str] = (),
     reuse: bool = False,
+    metric: str = METRIC["name"],
+    goal: str = METRIC["goal"],
 ) -> list[Record]:
     """Run given configurations and return their records, in the same order.
 
     One that has its result, from this very code, is taken from its record; with `reuse`, also from that of another
-    sweep beside this one. `taken` are words of others' that mean those of the configurations, which records say. Raises
-    SweepError naming one that failed, after all others have ended.
+    sweep beside this one. `taken` are words of others' that mean those of the configurations, which records say. By
+    the `metric`, where a run has it, `best` finds the best. Raises SweepError naming one that failed, after all others
+    have ended.
     """
     refuse_name(sweep, OTHERS)
     training, configs, folder = Notebook(notebook, RULES), list(configs), folder_of(sweep, root)
@@ -227,9 +229,10 @@ def run_configurations(
     names = list(map(training.run_name, configs))
     jobs = {name: Job(name, [config], name) for name, config in zip(names, configs, strict=True)}
     with _alone(folder):
-        state = {"names": list(jobs), "fingerprint": training.fingerprint, "total": len(jobs)} | METRIC
-        File(folder).keep_state(state)
-        by_name = _run_given(list(jobs.values()), training, folder, workers, timeout=timeout, taken=taken, reuse=reuse)
+        state = {"names": list(jobs), "fingerprint": training.fingerprint, "total": len(jobs)}
+        File(folder).keep_state(state | {"metric": metric, "goal": goal})
+        how = {"timeout": timeout, "taken": taken, "reuse": reuse}
+        by_name = _run_given(list(jobs.values()), training, folder, workers, metric, goal, **how)
     for name, record in by_name.items():
         if record["status"] not in ENDED:
             raise SweepError(f"the run {name} of {sweep} failed with {record['error']}; it is kept in {folder}")
@@ -237,11 +240,18 @@ def run_configurations(
 
 
 def _run_given(
-    jobs: Sequence[Job], notebook: Notebook, folder: Path, workers: int, *, timeout: float, **more: Any
+    jobs: Sequence[Job],
+    notebook: Notebook,
+    folder: Path,
+    workers: int,
+    metric: str,
+    goal: str,
+    *,
+    timeout: float,
+    **more: Any,
 ) -> dict[str, Record]:
     """The records of jobs of one configuration each, by its name; `more` is for the runner."""
     copies, by_name = Copies(None), dict[str, Record]()
-    metric, goal = METRIC["metric"], METRIC["goal"]
 
     def tell(job: Job, records: Sequence[Record]) -> None:
         by_name[job.key] = records[0]
@@ -252,7 +262,7 @@ def _run_given(
             if records := runner.kept(job.configs):
                 tell(job, records)
         ended = [result_of([record], metric) for record in by_name.values()]
-        progress = Progress(metric, goal, len(jobs), ended)
+        progress = Progress(metric, goal, len(jobs), ended, needed=False)
         driver = Driver(runner, progress, Retention(folder, notebook.path.name, goal, None), tell)
         driver.drive([job for job in jobs if job.key not in by_name])
     return by_name

@@ -93,12 +93,33 @@ def test_what_is_minimized_is_placed_and_judged_by_its_goal(notebook, capsys):
     confirmation = sweep.confirmed("trial")
     assert [result.config["layers"] for result in confirmation] == [4, 2, 3]  # means 0.693, 0.813 and 0.823
     assert "which was best by its first seed too" in capsys.readouterr().out
-    assert confirming.table_of(confirmation, goal="minimize")["place"].tolist() == [1, 2, 3]
+    assert confirming.table_of(confirmation, "validationaccuracy", "minimize")["place"].tolist() == [1, 2, 3]
+
+
+def test_its_progress_and_its_state_are_of_the_sweeps_own_metric(notebook, capsys):
+    """With a loss to be minimized: 0.9 and 0.85 by the first seed, 0.6 and 0.81 by the other."""
+
+    class Losing(Lucky):
+        def __call__(self, notebook, output, parameters, timeout, hear):
+            super().__call__(notebook, output, parameters, timeout, hear)
+            path = output.parent / "record.json"
+            record = read_json(path)
+            worth = record["history"][0].pop("validationaccuracy")
+            write_json(path, record | {"history": [record["history"][0] | {"validationloss": worth}]})
+
+    metric = {"name": "validationloss", "goal": "minimize"}
+    parameters = SPACE | {"layers": {"values": [1, 3]}}
+    plan = definition("grid", parameters, metric=metric, confirm={"best": 2, "seeds": 2})
+    run(plan, workers=1, notebook=notebook, execute=Losing())
+    said = [line for line in capsys.readouterr().out.splitlines() if "_se_1" in line]
+    assert [line.split(" · ")[1] for line in said] == ["validationloss 0.8100", "validationloss 0.6000"]
+    assert [line.split(" · ")[3] for line in said] == ["best 0.8100", "best 0.6000"]
+    assert sweep.status("trial-confirmed").endswith("best validationloss 0.6000: " + said[1].split(" · ")[-1])
 
 
 def test_its_table_has_the_first_seed_beside_the_mean_and_its_interval(notebook):
     run(definition("grid", SPACE, confirm={"best": 2, "seeds": 3}), notebook=notebook, execute=Lucky())
-    rows = confirming.table_of(sweep.confirmed("trial"))
+    rows = confirming.table_of(sweep.confirmed("trial"), "validationaccuracy", "maximize")
     assert rows["layers"].tolist() == [3, 1]
     assert rows["place"].tolist() == [2, 1]
     assert rows["first"].tolist() == [0.85, 0.90]

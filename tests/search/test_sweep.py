@@ -701,6 +701,22 @@ def test_a_given_configuration_that_fails_is_named_after_the_others_have_ended(n
     assert len(run_configurations([{"layers": 4}, {"layers": 2}], notebook=notebook, execute=Fake())) == 2
 
 
+def test_a_given_configuration_that_nothing_validates_is_not_reproached_for_it(notebook, capsys):
+    """Chapter 5 trains on all images, and holds none out."""
+
+    class Unjudged(Fake):
+        def __call__(self, notebook, output, parameters, timeout, hear):
+            super().__call__(notebook, output, parameters, timeout, hear)
+            path = Path(parameters["folder"]) / "record.json"
+            record = json.loads(path.read_text())
+            record["history"][0].pop("validationaccuracy")
+            write_json(path, record)
+
+    run_configurations([{"layers": 4, "validation_fraction": 0}], notebook=notebook, execute=Unjudged())
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("1 of 1 · finished · ")
+
+
 def test_given_configurations_are_checked_too(notebook):
     with pytest.raises(NotebookError, match=r"'layer' is not a parameter of 03_train\.ipynb: the nearest is 'layers'"):
         run_configurations([{"layer": 4}], notebook=notebook, execute=Fake())
