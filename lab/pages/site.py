@@ -100,7 +100,7 @@ def _turns(pages: list[Page]) -> Iterator[tuple[Page, Page | None, Page | None, 
 
 
 def _one(this: Page, before: Page | None, after: Page | None, **frame: str) -> bytes:
-    scripts, font = ["report.js", *["interactive.js"] * this.interactive], _font(this.title[1], this.body)
+    scripts, font = [*["interactive.js"] * this.interactive, "report.js"], _font(this.title[1], this.body)
     return _filled("page", scripts, page=this, before=before, after=after, formulas=font, **frame)
 
 

@@ -249,6 +249,7 @@
   function curves(box, { x, panels, series, about }, alt) {
     const LEFT = 52, RIGHT = 10, TOP = 10, BOTTOM = 34, HEIGHT = 240, MANY = 10;
     const on = series.map((one) => one.on), xs = x.values, whole = [Math.min(...xs), Math.max(...xs)];
+    const counted = xs.every(Number.isInteger) ? 1 : 0; // there is no half of an epoch
     let range = whole, at = -1;
 
     const told = "Point at a curve for its values, or move the slider below it; drag across a figure to look closer. A name "
@@ -278,7 +279,7 @@
     const seen = () => series.map((_, one) => one).filter((one) => on[one]);
     const within = (k) => range[0] <= xs[k] && xs[k] <= range[1];
 
-    function ticks([low, high], scale, most) {
+    function ticks([low, high], scale, most, least = 0) {
       if (scale) {
         const all = [];
         for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k += 1) all.push(k);
@@ -286,7 +287,7 @@
         return all.filter((_, k) => k % step === 0).map((k) => [k, `1e${k}`.replace("1e0", "1").replace("-", "\u2212")]);
       }
       const rough = (high - low) / most || 1, unit = 10 ** Math.floor(Math.log10(rough));
-      const step = unit * [1, 2, 5, 10].find((times) => times * unit >= rough);
+      const step = Math.max(unit * [1, 2, 5, 10].find((times) => times * unit >= rough), least);
       const found = [];
       for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k += 1) found.push(k * step);
       return found.map((place) => [place, round(place)]);
@@ -309,7 +310,7 @@
           add(axes, "line", { x1: LEFT, x2: width - RIGHT, y1: one.toY(place), y2: one.toY(place) });
           add(axes, "text", { x: LEFT - 6, y: one.toY(place) + 4, "text-anchor": "end" }, text);
         }
-        for (const [place, text] of ticks([first, last], x.log, Math.max(2, Math.min(8, width / 70)))) {
+        for (const [place, text] of ticks([first, last], x.log, Math.max(2, Math.min(8, width / 70)), counted)) {
           const left = LEFT + (place - first) / wide * (width - LEFT - RIGHT);
           add(axes, "text", { x: left, y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, text);
         }
