@@ -12,8 +12,11 @@ from __future__ import annotations
 import io
 import math
 import os
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -23,12 +26,15 @@ import seaborn as sns
 from IPython.display import DisplayHandle, Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
+from lab.pages import NARROW, narrow
 from lab.pages.typography import typeset
 
 COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow, which is too pale for lines on white
@@ -60,17 +66,34 @@ def show(fig: Figure, alt: str, photographs: bool = False) -> None:
     `alt` is what the figure shows, for those who cannot see it; ValueError if it is empty. On a dark page, colours are
     turned, but those of a figure with photographs.
     """
+    data, said = forms(fig, alt, photographs=photographs)
+    display(data, raw=True, metadata=said)
+
+
+def forms(fig: Figure, alt: str, **about: bool) -> tuple[dict[str, str], dict[str, Any]]:
+    """What is displayed of `fig`, which is closed: pictures and text by their media types, and what is said of them.
+
+    Beside the picture is one for telephones, where the figure can be laid out for them; see narrow.py.
+    """
     if not alt.strip():
-        raise ValueError("figures.show got an empty alt text: say in a sentence what the figure shows")
-    display(_picture(fig, alt, photographs=photographs))
+        raise ValueError("a figure has an empty alt text: say in a sentence what it shows")
+    wide = png(fig)
+    said = {"alt": alt} | _size(wide) | {name: True for name, holds in about.items() if holds}
+    data = {"image/png": b64encode(wide).decode(), "text/plain": alt}
+    if narrow.narrow(fig):
+        data[NARROW] = b64encode(png(fig)).decode()
+    plt.close(fig)
+    return data, {"image/png": said}
 
 
-def _picture(fig: Figure, alt: str, **about: bool) -> Image:
-    return Image(png(fig), retina=True, alt=alt, metadata={name: True for name, holds in about.items() if holds})
+def _size(picture: bytes) -> dict[str, int]:
+    """Half its pixels a side: it has twice the screen's."""
+    with Pictures.open(io.BytesIO(picture)) as opened:
+        return {"width": opened.width // 2, "height": opened.height // 2}
 
 
 def png(fig: Figure) -> bytes:
-    """The figure, which is closed, as a PNG of twice the screen's resolution.
+    """The figure as a PNG of twice the screen's resolution.
 
     It has the 256 colours that fit it best: to the eye the same, in less than half the bytes.
     """
@@ -78,7 +101,6 @@ def png(fig: Figure) -> bytes:
     for text in fig.findobj(lambda part: isinstance(part, Text) and "$" not in part.get_text()):
         text.set_text(typeset(text.get_text()))
     fig.savefig(full, format="png", dpi=2 * 96, bbox_inches="tight")
-    plt.close(fig)
     with Pictures.open(full) as picture:
         palette = picture.convert("RGB").quantize(256, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE)
     palette.save(small, "png", optimize=True)
@@ -114,21 +136,33 @@ def images(
 
     Paper is 0 and full ink the highest value; with negative values (weights, differences) blue is negative, red
     positive. `unit` is what the values are.
-    The width of the ax decides the size, so give the figure height enough: what stays empty is not shown.
+    The width of the ax decides the size, so give the figure height enough: what stays empty is not shown. Where titles
+    would not fit, as on a telephone, there are fewer columns.
     """
     pictures = np.asarray(pictures, dtype=np.float32)
     side = math.isqrt(pictures[0].size)
-    columns = min(columns, len(pictures))
-    width = side + 2
+    square = pictures.reshape(-1, side, side)
+    draw = narrow.DRAWN[ax] = partial(_grid, pictures=square, titles=titles, columns=columns, rows=rows, unit=unit)
+    return draw(ax)
+
+
+def _grid(
+    ax: Axes, *, pictures: np.ndarray, titles: Sequence[str], columns: int, rows: Sequence[str], unit: str
+) -> Axes:
+    side = pictures.shape[1]
     ax.set_yticks(range(len(rows)), rows)
     ax.figure.draw_without_rendering()  # lays it out, so that its width is known
-    line = 0.16 * columns * width / (ax.get_position().width * ax.figure.get_figwidth())  # 0.16 inches, in pixels
+    inches = ax.get_position().width * ax.figure.get_figwidth()
+    places = _places(len(pictures), columns, int(inches / _widest(titles)) if len(titles) else columns, len(rows))
+    down, across = np.max(places, axis=0) + 1
+    width = side + 2
+    line = 0.16 * across * width / inches  # 0.16 inches, in pixels
     header = 2 + round(line * max((1 + text.count("\n") for text in titles), default=0))  # pixels above a picture
     height = header + side
-    grid = np.full((math.ceil(len(pictures) / columns) * height, columns * width), np.nan, dtype=np.float32)
-    for k, picture in enumerate(pictures):
-        top, left = k // columns * height + header, k % columns * width + 1
-        grid[top : top + side, left : left + side] = picture.reshape(side, side)
+    grid = np.full((down * height, across * width), np.nan, dtype=np.float32)
+    for k, (row, column) in enumerate(places):
+        top, left = row * height + header, column * width + 1
+        grid[top : top + side, left : left + side] = pictures[k]
         if len(titles):
             ax.text(left + side / 2, top - 1.5, titles[k], ha="center", va="bottom", fontsize="small")
 
@@ -136,8 +170,23 @@ def images(
     ax.imshow(grid, cmap="RdBu_r" if signed else "gray_r", vmin=-high if signed else 0, vmax=high)
     scale = f"from {-high:.3g} (blue) to {high:.3g} (red)" if signed else f"from 0 (no ink) to {high:.3g} (full ink)"
     ax.set(title="Pictures", xlabel=f"{unit} {scale}", xticks=[])
-    ax.set_yticks(header + side / 2 + height * np.arange(len(rows)), rows)
+    names = [rows[row % len(rows)] for row in range(down)] if rows else []
+    ax.set_yticks(header + side / 2 + height * np.arange(len(names)), names)
     return frameless(ax)
+
+
+def _widest(titles: Sequence[str]) -> float:
+    """The inches that the widest line of any title takes, and a gap."""
+    small = FontProperties(size="small")
+    lines = {line for title in titles for line in title.split("\n") if line.strip()}
+    return 0.1 + max(TextPath((0, 0), line, prop=small).get_extents().width for line in lines) / 72
+
+
+def _places(count: int, columns: int, fitting: int, rows: int) -> list[tuple[int, int]]:
+    """Row and column of each picture where so many columns are fitting; `rows` with names go on below the last."""
+    fitting = max(1, min(columns, fitting, count))
+    columns = columns if rows else fitting
+    return [(k % columns // fitting * rows + k // columns, k % columns % fitting) for k in range(count)]
 
 
 def frameless(ax: Axes) -> Axes:
@@ -190,7 +239,9 @@ class Live:
         fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.4))
         for ax, metric in zip(axes, ("loss", "accuracy"), strict=True):
             curves(ax, history, metric).set_xlim(0.5, max(self.max_epochs, 2) + 0.5)
-        picture = _picture(fig, f"Loss and accuracy, up to epoch {len(history)} of {self.max_epochs}.")
+        alt = f"Loss and accuracy, up to epoch {len(history)} of {self.max_epochs}."
+        picture = Image(png(fig), retina=True, alt=alt)
+        plt.close(fig)
         if self._place is None:
             self._place = display(picture, display_id=True)
         else:

@@ -45,19 +45,16 @@ def show(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> None:
 
 def forms_of(fig: Figure, alt: str, kind: str, data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is displayed: its forms by their media types, and their metadata. The figure is closed."""
-    if not alt.strip():
-        raise ValueError("interactive.show got an empty alt text: say in a sentence what the figure shows")
-    picture = figures.png(fig)
-    width, height = (side // 2 for side in Image.open(io.BytesIO(picture)).size)
-    png, text = b64encode(picture).decode(), json.dumps(data, allow_nan=False).replace("<", r"\u003c")
+    pictures, said = figures.forms(fig, alt)
+    png, width = pictures["image/png"], said["image/png"]["width"]
+    text = json.dumps(data, allow_nan=False).replace("<", r"\u003c")
     script, style = ((ASSETS / f"interactive.{ending}").read_text(encoding="utf-8") for ending in ("js", "css"))
     page = (  # for JupyterLab; a report needs script and style only once
         f'<figure class="interactive" data-kind="{kind}"><img src="data:image/png;base64,{png}" width="{width}" '
         f'alt="{html.escape(alt)}"><script type="application/json">{text}</script></figure>'
         f"<style>{style}</style><script>{script}</script>"
     )
-    forms = {INTERACTIVE: {"kind": kind, "data": data}, "text/html": page, "image/png": png, "text/plain": alt}
-    return forms, {"image/png": {"alt": alt, "width": width, "height": height}}
+    return pictures | {INTERACTIVE: {"kind": kind, "data": data}, "text/html": page}, said
 
 
 Show = Callable[[Figure, str, str, Mapping[str, Any]], None]  # what becomes of a figure, its alt text, kind and data

@@ -12,7 +12,7 @@ from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, Preprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
-from lab.pages import INTERACTIVE, markdown, pictures
+from lab.pages import INTERACTIVE, NARROW, markdown, pictures
 from lab.pages.markup import tidy
 from lab.pages.refusals import ReportError
 
@@ -103,7 +103,7 @@ class Forms(Cells):
         form = next((form for form in possible if form in shown), None)
         if form is None and WIDGET not in shown:
             raise ReportError(f"no page can show an output of {', '.join(output.data) or 'nothing'}")
-        output.data = {name: data for name, data in shown.items() if name in (form, INTERACTIVE)}
+        output.data = {name: data for name, data in shown.items() if name in (form, INTERACTIVE, NARROW)}
 
 
 class Pictures(Cells):
@@ -113,17 +113,22 @@ class Pictures(Cells):
         for output in cell.get("outputs", ()):
             for form in set(PICTURES) & output.get("data", {}).keys():
                 output.metadata.picture = self.picture(form, output.data[form], output.metadata.get(form, {}))
+            if NARROW in output.get("data", {}):
+                image = self.source("image/png", output.data.pop(NARROW))
+                output.metadata.picture["narrow"] = {"src": image, "width": pictures.picture(image).width // 2}
 
-    @staticmethod
-    def picture(form: str, data: str, about: dict[str, Any]) -> dict[str, Any]:
+    @classmethod
+    def picture(cls, form: str, data: str, about: dict[str, Any]) -> dict[str, Any]:
         if not about.get("alt"):
             raise ReportError("a figure has no alt text: display it with figures.show(fig, alt=...)")
+        kind = "photographs" if about.get("photographs") is True else None  # of the class in HTML
+        return {"src": cls.source(form, data), "alt": about["alt"], "width": about.get("width"), "kind": kind}
+
+    @staticmethod
+    def source(form: str, data: str) -> str:
         image = pictures.address(form, data)
         pictures.check(image)
-        if form == "image/png":
-            image = pictures.smaller(image)
-        kind = "photographs" if about.get("photographs") is True else None  # of the class in HTML
-        return {"src": image, "alt": about["alt"], "width": about.get("width"), "kind": kind}
+        return pictures.smaller(image) if form == "image/png" else image
 
 
 class Texts(Cells):

@@ -10,6 +10,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from lab.pages import NARROW
+
 PROVENANCE = {
     "commit": "0123456789ab+",
     "date": "2026-03-01T12:34:56+00:00",
@@ -22,15 +24,22 @@ PROVENANCE = {
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
-def png() -> str:
+def png(width: int = 1200) -> str:
     """A picture, as notebooks hold it."""
     buffer = BytesIO()
-    Image.new("RGB", (1200, 600), "teal").save(buffer, "PNG")
+    Image.new("RGB", (width, 600), "teal").save(buffer, "PNG")
     return b64encode(buffer.getvalue()).decode()
 
 
 def figure(**metadata) -> nbformat.NotebookNode:
     return new_output("display_data", data={"image/png": png(), "text/plain": "<Figure>"}, metadata=metadata)
+
+
+def two_forms(**metadata) -> nbformat.NotebookNode:
+    """A figure that has a form for telephones."""
+    output = figure(**metadata)
+    output.data[NARROW] = png(748)
+    return output
 
 
 def code(source: str, *outputs, tags=()) -> nbformat.NotebookNode:

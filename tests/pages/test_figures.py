@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import io
+from base64 import b64decode
 from types import SimpleNamespace
 
 import matplotlib
@@ -350,26 +351,24 @@ def test_breakdown_stacks_the_parts(ax):
 
 def test_show_displays_the_alt_text_and_closes_the_figure(ax, monkeypatch):
     shown = []
-    monkeypatch.setattr(figures, "display", shown.append)
+    monkeypatch.setattr(figures, "display", lambda data, raw, metadata: shown.append((data, metadata)))
     figures.show(ax.figure, alt='One "empty" ax')
-    data, metadata = shown[0]._repr_mimebundle_()
-    assert list(data) == ["image/png"]
-    assert metadata["image/png"]["alt"] == 'One "empty" ax'
+    [(data, metadata)] = shown
+    assert data["text/plain"] == metadata["image/png"]["alt"] == 'One "empty" ax'
     assert metadata["image/png"]["width"] == pytest.approx(7 * 96, rel=0.1)  # CSS pixels: the file has twice as many
     assert not plt.fignum_exists(ax.figure.number)
 
 
-def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax, monkeypatch):
-    shown, full = [], io.BytesIO()
-    monkeypatch.setattr(figures, "display", shown.append)
+def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax):
+    full = io.BytesIO()
     comparisons.parallel_coordinates(ax, TABLE, PARAMETERS)
     ax.figure.savefig(full, dpi=192, bbox_inches="tight")
-    figures.show(ax.figure, alt="Lines in many colours")
-    small = Image.open(io.BytesIO(shown[0].data))
+    png = b64decode(figures.forms(ax.figure, alt="Lines in many colours")[0]["image/png"])
+    small = Image.open(io.BytesIO(png))
     difference = np.asarray(small.convert("RGB"), float) - np.asarray(Image.open(full).convert("RGB"), float)
     assert small.mode == "P"
     assert abs(difference).mean() < 0.2  # of 255
-    assert len(shown[0].data) < 0.6 * len(full.getvalue())
+    assert len(png) < 0.6 * len(full.getvalue())
 
 
 @pytest.mark.parametrize("alt", ["", " \n"])
@@ -386,11 +385,8 @@ def test_no_label_has_fewer_than_nine_points(ax, draw):
     assert {text: size for text, size in small.items() if size < 9} == {}
 
 
-def test_a_figure_with_photographs_says_so(ax, monkeypatch):
-    shown = []
-    monkeypatch.setattr(figures, "display", shown.append)
-    figures.show(ax.figure, "A photograph", photographs=True)
-    _, about = shown[0]._repr_png_()
+def test_a_figure_with_photographs_says_so(ax):
+    about = figures.forms(ax.figure, "A photograph", photographs=True)[1]["image/png"]
     assert (about["alt"], about["photographs"]) == ("A photograph", True)
 
 

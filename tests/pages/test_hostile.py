@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
-from lab.pages import exporter, site, words
+from lab.pages import NARROW, exporter, site, words
 from lab.pages.refusals import ReportError
 from page_kit import PROVENANCE, code, figure, shown, stream, write
 
@@ -146,6 +146,9 @@ def png(width: int, height: int) -> str:
 def test_pictures_that_are_too_large_or_none_are_refused(tmp_path, data, said):
     output = new_output("display_data", data={"image/png": data}, metadata={"image/png": {"alt": "A"}})
     assert said in refused(tmp_path, code("plot()", output))
+    good = figure(**{"image/png": {"alt": "A box"}})
+    good.data[NARROW] = data
+    assert said in refused(tmp_path, code("plot()", good))
     assert said in refused(tmp_path, new_markdown_cell(f"![A](data:image/png;base64,{data.replace(' ', '')})"))
     attached = new_markdown_cell("![A](attachment:a.png)", attachments={"a.png": {"image/png": data}})
     assert said in refused(tmp_path, attached)

@@ -20,7 +20,7 @@ from common.files import write_whole
 from lab import tracking
 from lab.pages import command, pictures, results, site
 from lab.pages.exporter import TEMPLATES
-from page_kit import PROVENANCE, code, figure, png, stream, write
+from page_kit import PROVENANCE, code, figure, png, stream, two_forms, write
 
 
 @pytest.fixture
@@ -107,6 +107,14 @@ def test_images_keep_their_alt_text_and_size(root, executed):
     assert image["width"] == "600"
     shown, given = pictures.picture(image["src"]), pictures.picture(f"data:image/png;base64,{png()}")
     assert shown.convert("RGB").tobytes() == given.tobytes()
+
+
+def test_a_figure_laid_out_for_telephones_is_shown_there_alone(root, executed):
+    executed("# One", code("plot()", two_forms(**{"image/png": {"alt": "A box", "width": 600}})))
+    picture = build(root).select_one("figure picture")
+    assert pictures.picture(picture.source["srcset"]).width == 748
+    assert picture.source["media"] == "screen and (max-width: 40rem)"
+    assert pictures.picture(picture.img["src"]).width == 1200
 
 
 def test_headings_and_contents(root, executed):

@@ -96,7 +96,7 @@ const observer = new ResizeObserver((entries) => {
     fade(box);
   }
 });
-for (const box of document.querySelectorAll(".scroll, .highlight pre")) {
+for (const box of document.querySelectorAll(".scroll, .highlight pre, .stage")) {
   observer.observe(box);
   box.addEventListener("scroll", () => fade(box), { passive: true });
 }
@@ -104,7 +104,7 @@ for (const box of document.querySelectorAll(".scroll, .highlight pre")) {
 // On a telephone a figure is shown whole; a button shows it as large as it was drawn, to be scrolled
 for (const figure of document.querySelectorAll("main figure")) {
   const image = figure.querySelector("img[width]");
-  if (!image) continue;
+  if (!image || figure.querySelector("source")) continue; // or it was laid out for telephones
   const button = document.createElement("button");
   button.className = "enlarge";
   button.type = "button";
