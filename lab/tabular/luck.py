@@ -127,33 +127,34 @@ def residuals(cube: Cube, among: ndarray) -> ndarray:
     return (found - found.mean(axis=1, keepdims=True)).ravel() * np.sqrt(seeds / (seeds - 1))
 
 
-def confirmed(cube: Cube, found: Replays, runs: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
-    """The choices that searches name after a confirmation, (replays,).
+def confirmed(cube: Cube, found: Replays, budget: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
+    """The choices that searches of so many epochs name after a confirmation, (replays,).
 
     Of the runs of a search that went to their end, the `best` by its own seed are trained with further seeds, until
     each has `seeds`, and the mean over all of them decides. What a further seed adds is drawn from what seeds add to
     the best tenth of the table. It is of no use for successive halving, where what a run paid for is not known.
     """
-    drawn, tenth = found.drawn[:, :runs], top(cube)
-    ended = np.diff(found.paid[:, :runs], prepend=0) == epochs_of(drawn)
-    first = np.where(ended, levelled(cube, tenth)[drawn, found.seeds[:, None]], -np.inf)
+    tenth = top(cube)
+    ended = (np.diff(found.paid, prepend=0) == epochs_of(found.drawn)) & (found.paid <= budget)
+    first = np.where(ended, levelled(cube, tenth)[found.drawn, found.seeds[:, None]], -np.inf)
     places = np.argsort(-first, axis=1, kind="stable")[:, :best]
-    candidates, own = np.take_along_axis(drawn, places, 1), np.take_along_axis(first, places, 1)
+    candidates, own = (np.take_along_axis(values, places, 1) for values in (found.drawn, first))
     further = rng.choice(residuals(cube, tenth), (*candidates.shape, seeds - 1))
     means = (own + (cube.worth[candidates][:, :, None] + further).sum(axis=2)) / seeds
     return np.take_along_axis(candidates, means.argmax(axis=1)[:, None], 1)[:, 0]
 
 
-def confirmations(cube: Cube, found: Replays, runs: int, bests: Sequence[int], seeds: Sequence[int]) -> pd.DataFrame:
+def confirmations(cube: Cube, found: Replays, budget: int, bests: Sequence[int], seeds: Sequence[int]) -> pd.DataFrame:
     """For each number of candidates and of seeds: further runs, how often the choice is `close`, and regret.
 
-    Close is within CLOSE points of the best that the search ran; `low` to `high` is the 95 % interval of how often
-    (Wilson), from the number of replays. Nine in ten do not exceed the regret `nine in ten`.
+    Close is within CLOSE points of the best that the search ran in so many epochs; `low` to `high` is the 95 % interval
+    of how often (Wilson), from the number of replays. Nine in ten do not exceed the regret `nine in ten`.
     """
     rows = []
+    most = np.where(found.paid <= budget, cube.worth[found.drawn], -np.inf).max(axis=1)
     for best, count in ((best, count) for best in bests for count in seeds):
-        named = confirmed(cube, found, runs, best, count, np.random.default_rng((best, count)))
-        regret = 100 * (cube.worth[found.drawn[:, :runs]].max(axis=1) - cube.worth[named])
+        named = confirmed(cube, found, budget, best, count, np.random.default_rng((best, count)))
+        regret = 100 * (most - cube.worth[named])
         figures = {
             "close": (regret <= CLOSE).mean(),
             **dict(zip(("low", "high"), wilson_interval((regret <= CLOSE).mean(), len(regret)), strict=True)),
@@ -171,17 +172,27 @@ def enough(table: pd.DataFrame) -> pd.Series | None:
     return rows.iloc[0] if len(rows) else None
 
 
-def plans(cube: Cube, found: Mapping[str, Replays], runs: int, asked: tuple[int, int]) -> pd.DataFrame:
-    """For each search: the regret of what it names after so many runs by its one seed, and after a confirmation of so
-    many candidates by so many seeds, in points: the median, and what nine in ten do not exceed. `from` and `to`, the
-    interval of the median after a confirmation, and `level` are those of `replays.judged`."""
+def plans(cube: Cube, found: Mapping[str, Replays], budget: int, asked: tuple[int, int]) -> pd.DataFrame:
+    """For each search: its `runs` in so many epochs (median), and the regret of what it then names by its one seed, and
+    after a confirmation of so many candidates by so many seeds, in points: the median, and what nine in ten do not
+    exceed. `from` and `to`, the interval of the median after a confirmation, and `level` are those of
+    `replays.judged`. `one seed, fair` is `fairly`'s; there is none of a confirmation, whose draws rest on all seeds."""
     rows, regrets = {}, {}
     for name, replays in found.items():
-        after = confirmed(cube, replays, runs, *asked, np.random.default_rng(asked))
-        row = {}
-        for way, named in (("one seed", replays.chosen[:, runs - 1]), ("confirmed", after)):
+        first = confirmed(cube, replays, budget, 1, 1, np.random.default_rng(0))  # by its own seed
+        after = confirmed(cube, replays, budget, *asked, np.random.default_rng(asked))
+        row = {"runs": np.median((replays.paid <= budget).sum(axis=1)), "one seed, fair": fairly(cube, replays, first)}
+        for way, named in (("one seed", first), ("confirmed", after)):
             regret = 100 * (cube.worth[cube.best] - cube.worth[named])
             row |= {f"{way}, median": np.median(regret), f"{way}, nine in ten": np.quantile(regret, OFTEN)}
         rows[name], regrets[name] = row, regret
     found = judged(regrets).rename(columns={"median, from": "from", "median, to": "to"})
     return pd.DataFrame.from_dict(rows, orient="index").join(found[["from", "to", "level"]]).rename_axis("search")
+
+
+def fairly(cube: Cube, found: Replays, named: ndarray) -> float:
+    """The mean regret by seeds that had no part: of what searches name by the seeds that they did not see, and beside
+    it, instead of the luckiest of all, `elsewhere`, the best by all seeds but one by that one. In points."""
+    scores = levelled(cube, top(cube))
+    unseen = (scores[named].sum(axis=1) - scores[named, found.seeds]) / (len(cube.seeds) - 1)
+    return 100 * float(elsewhere(cube) - unseen.mean())

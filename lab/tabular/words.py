@@ -235,19 +235,24 @@ def _often(row: pd.Series) -> str:
     return f"{row['close']:.0%} (95 % interval {row['low']:.0%} to {row['high']:.0%})"
 
 
-def plans(table: pd.DataFrame, asked: tuple[int, int], runs: int) -> str:
-    """What a confirmation is worth to each search, from a table of `luck.plans`, the least regret first."""
+def plans(table: pd.DataFrame, asked: tuple[int, int], budget: int, seeds: int) -> str:
+    """What a confirmation is worth to each search for so many epochs, from a table of `luck.plans` that rests on so
+    many seeds."""
     rows = table.sort_values("confirmed, median", kind="stable")
     best = rows.iloc[0]
     gains = table["one seed, nine in ten"] - table["confirmed, nine in ten"]
+    fair = best["one seed, fair"]
     return (
-        f"Of searches of {runs} runs with their best {asked[0]} confirmed by {asked[1]} seeds, in "
-        f"{asked[0] * (asked[1] - 1)} further runs, **{best.name}** lacks least of the best of all: "
-        f"{best['confirmed, median']:.2f} points in the median (95 % interval {best['from']:.2f} to {best['to']:.2f}), "
-        f"and at most {best['confirmed, nine in ten']:.2f} nine times in ten; by one seed alone "
+        f"Of searches for {budget} epochs with their best {asked[0]} confirmed by {asked[1]} seeds, in "
+        f"{asked[0] * (asked[1] - 1)} further runs, **{best.name}**, which has {best['runs']:.0f} runs, lacks least of "
+        f"the best of all: {best['confirmed, median']:.2f} points in the median (95 % interval {best['from']:.2f} to "
+        f"{best['to']:.2f}), and at most {best['confirmed, nine in ten']:.2f} nine times in ten; by one seed alone "
         f"{best['one seed, median']:.2f} and {best['one seed, nine in ten']:.2f}."
         f"{_level(rows.rename(columns={'confirmed, median': 'median'}))} What nine in ten do not exceed changes by "
-        f"{-gains.max():+.2f} to {-gains.min():+.2f} points with a confirmation, from search to search."
+        f"{-gains.max():+.2f} to {-gains.min():+.2f} points with a confirmation, from search to search. Most of this "
+        f"may be the luck of the best of all, which is the highest of many means over {seeds} seeds: by seeds that had "
+        f"no part, what {best.name} names by one seed is {abs(fair):.2f} points {'below' if fair > 0 else 'above'} "
+        "what the whole table names by all seeds but one, on average."
     )
 
 
@@ -283,9 +288,9 @@ def then(
         found.append(f"**Leave out what learns nothing.** {lost}")
     if enough is not None:
         found.append(
-            f"**Confirm**: run the best {enough['best']:.0f} of 48 again until each has {enough['seeds']:.0f} seeds, "
-            f"and choose by the mean; that comes within {CLOSE:g} points of the best that was run {_often(enough)} of "
-            "the time."
+            f"**Confirm**: run the best {enough['best']:.0f} of a search again until each has {enough['seeds']:.0f} "
+            f"seeds, and choose by the mean; that comes within {CLOSE:g} points of the best that was run "
+            f"{_often(enough)} of the time."
         )
     return found or ["**Wait**: what is there says too little yet."]
 

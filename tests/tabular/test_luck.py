@@ -8,6 +8,7 @@ from lab.tabular import cube as cubes
 from lab.tabular import luck, replays
 
 NOISE = 0.004
+ALL = 480  # epochs, as many as 48 runs can cost
 
 
 @pytest.fixture(scope="module")
@@ -99,30 +100,59 @@ def test_how_often_the_named_is_among_the_best(cube, found):
 def test_a_confirmation_of_one_with_one_seed_is_none(cube, found):
     levelled = luck.levelled(cube, luck.top(cube))[found.drawn, found.seeds[:, None]]
     expected = np.take_along_axis(found.drawn, levelled.argmax(axis=1)[:, None], 1)[:, 0]
-    named = luck.confirmed(cube, found, 48, 1, 1, np.random.default_rng(0))
+    named = luck.confirmed(cube, found, ALL, 1, 1, np.random.default_rng(0))
     np.testing.assert_array_equal(named, expected)
     np.testing.assert_array_equal(named, found.chosen[:, 47])
 
 
 def test_what_was_stopped_early_is_no_candidate(cube, found):
     stopped = found._replace(paid=found.paid - (np.arange(48) >= 24))  # the 25th ended an epoch too early
-    named = luck.confirmed(cube, stopped, 48, 48, 200, np.random.default_rng(0))
+    named = luck.confirmed(cube, stopped, ALL, 48, 200, np.random.default_rng(0))
     assert not (named == found.drawn[:, 24]).any()
-    assert (luck.confirmed(cube, found, 48, 48, 200, np.random.default_rng(0)) == found.drawn[:, 24]).any()
+    assert (luck.confirmed(cube, found, ALL, 48, 200, np.random.default_rng(0)) == found.drawn[:, 24]).any()
+
+
+def test_what_the_epochs_do_not_pay_for_is_no_candidate(cube, found):
+    paid = found.paid[:, 23].max()  # 24 runs of every replay, and some more of most
+    named = luck.confirmed(cube, found, paid, 1, 1, np.random.default_rng(0))
+    scores = luck.levelled(cube, luck.top(cube))
+    for name, drawn, epochs, seed in zip(named, found.drawn, found.paid, found.seeds, strict=True):
+        affordable = drawn[epochs <= paid]
+        assert name == affordable[scores[affordable, seed].argmax()]
 
 
 def test_plans_stand_beside_each_other(cube, found):
-    table = luck.plans(cube, {"random": found}, 48, (5, 9))
+    table = luck.plans(cube, {"random": found}, ALL, (5, 9))
     regret = found.regret(cube)[:, 47]
     assert table["one seed, median"]["random"] == pytest.approx(np.median(regret))
     assert table["one seed, nine in ten"]["random"] == pytest.approx(np.quantile(regret, 0.9))
     assert table["confirmed, median"]["random"] <= table["one seed, median"]["random"]
     assert table["from"]["random"] <= table["confirmed, median"]["random"] <= table["to"]["random"]
     assert table["level"]["random"]
+    assert table["runs"]["random"] == 48
+    assert luck.plans(cube, {"random": found}, 180, (5, 9))["runs"]["random"] == pytest.approx(24, abs=2)
+
+
+def test_a_fair_regret_takes_the_luck_out_of_the_best():
+    """All are worth 80 %: whatever a search names lacks nothing, where the luckiest of all seems to be far ahead."""
+    rng = np.random.default_rng(7)
+    level = [cubes.Cube(0.8 + NOISE * np.repeat(rng.normal(size=(4860, 3, 2)), 5, axis=2), (0, 1, 2)) for _ in range(8)]
+    played = [replays.replay(cube, replays.random, 48, range(100)) for cube in level]
+    tables = [luck.plans(cube, {"random": found}, ALL, (5, 5)) for cube, found in zip(level, played, strict=True)]
+    assert min(table["one seed, median"]["random"] for table in tables) > 100 * NOISE
+    assert np.mean([table["one seed, fair"]["random"] for table in tables]) == pytest.approx(0, abs=100 * NOISE / 2)
+
+
+def test_a_fair_regret_is_what_is_lacking_where_there_is_no_luck():
+    worth = np.linspace(0.5, 0.9, 9720).reshape(4860, 1, 2)
+    sure = cubes.Cube(np.repeat(np.repeat(worth, 3, axis=1), 5, axis=2), (0, 1, 2))
+    found = replays.replay(sure, replays.random, 5, range(9))
+    lacking = 100 * (0.9 - sure.worth[found.drawn].max(axis=1))
+    assert luck.fairly(sure, found, found.chosen[:, -1]) == pytest.approx(lacking.mean())
 
 
 def test_more_seeds_come_closer(cube, found):
-    table = luck.confirmations(cube, found, 48, [1, 5, 10], [1, 5, 25]).set_index(["best", "seeds"])
+    table = luck.confirmations(cube, found, ALL, [1, 5, 10], [1, 5, 25]).set_index(["best", "seeds"])
     assert table["further runs"][10, 5] == 40
     assert table["close"][10, 25] > table["close"][5, 5] > table["close"][1, 1]
     assert table["median"][10, 25] <= table["median"][1, 1]
@@ -130,7 +160,7 @@ def test_more_seeds_come_closer(cube, found):
 
 
 def test_enough_is_the_cheapest_that_is_surely_close(cube, found):
-    table = luck.confirmations(cube, found, 48, [2, 4], [2, 3]).assign(close=[0.8, 0.95, 0.91, 0.99])
+    table = luck.confirmations(cube, found, ALL, [2, 4], [2, 3]).assign(close=[0.8, 0.95, 0.91, 0.99])
     assert luck.enough(table.assign(low=table["close"]))["further runs"] == 4
     assert luck.enough(table.assign(low=[0.8, 0.89, 0.85, 0.98]))["further runs"] == 8
     assert luck.enough(table.assign(low=0.89)) is None

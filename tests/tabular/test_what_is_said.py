@@ -164,7 +164,7 @@ def test_what_to_do_then():
     assert whole[0].startswith("**Search by bayes**: for 360 epochs it lacks 0.20 (95 % interval 0.15 to 0.25) points")
     assert whole[0].endswith("So many replays do not tell it apart from random, 0.25.")
     assert "from 24 to 48 runs, bayes brings its regret from 9.00 to 0.50 points" in whole[1]
-    assert "best 5 of 48 again until each has 3 seeds" in whole[4]
+    assert "best 5 of a search again until each has 3 seeds" in whole[4]
     assert "92% (95 % interval 90% to 94%) of the time" in whole[4]
     alone = words.then("", "", rows, priced, 360, None, seeds=1)
     assert alone[-1].endswith(
@@ -177,16 +177,17 @@ def test_what_to_do_then():
 def test_what_a_confirmation_is_worth_to_each_search():
     columns = ["one seed, median", "one seed, nine in ten", "confirmed, median", "confirmed, nine in ten"]
     table = pd.DataFrame([[0.5, 1.2, 0.4, 0.9], [0.3, 0.8, 0.2, 0.85]], index=["random", "bayes"], columns=columns)
-    table = table.assign(level=[False, True])
+    table = table.assign(level=[False, True], runs=[48, 90]).assign(**{"one seed, fair": [0.3, 0.07]})
     table["from"], table["to"] = table["confirmed, median"] - 0.05, table["confirmed, median"] + 0.05
-    text = words.plans(table, (5, 3), 48)
-    assert (
-        "searches of 48 runs with their best 5 confirmed by 3 seeds, in 10 further runs, **bayes** lacks least" in text
-    )
+    text = words.plans(table, (5, 3), 360, 2)
+    assert "searches for 360 epochs with their best 5 confirmed by 3 seeds, in 10 further runs, **bayes**" in text
+    assert "which has 90 runs, lacks least" in text
+    assert "what bayes names by one seed is 0.07 points below what the whole table names" in text
+    assert "is 0.10 points above what" in words.plans(table.assign(**{"one seed, fair": -0.1}), (5, 3), 360, 2)
     assert "0.20 points in the median (95 % interval 0.15 to 0.25), and at most 0.85 nine times in ten" in text
     assert "by one seed alone 0.30 and 0.80. All others lack more." in text
     assert "changes by -0.30 to +0.05 points" in text
-    assert "do not tell it apart from random, 0.40" in words.plans(table.assign(level=True), (5, 3), 48)
+    assert "do not tell it apart from random, 0.40" in words.plans(table.assign(level=True), (5, 3), 360, 2)
 
 
 def test_what_the_good_ones_share():
