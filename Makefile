@@ -43,7 +43,7 @@ watch: .venv/.users  ## Optuna's dashboard, another extra, on all sweeps of runs
 	@$(PY) -c "import optuna_dashboard" 2>/dev/null || $(INSTALL) --constraint requirements-dev.lock optuna-dashboard
 	$(PY) sweep.py watch
 
-sweep: $(RUNS)/.sweep  ## 24 random runs, then 24 chosen, and the best confirmed; after an interruption, the rest of them
+sweep: $(RUNS)/.sweep  ## 24 random runs, then a search that learns, its best confirmed; after an interruption, the rest of it
 
 evaluate: $(RUNS)/notebooks/05_evaluation.ipynb  ## train the best configuration on everything, and read the test set
 
@@ -117,7 +117,7 @@ help:  ## this menu
 
 $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(SEARCH) requirements.lock | data
 	$(PY) sweep.py run sweeps/random.yaml
-	$(PY) sweep.py run sweeps/bayes.yaml --after random --confirm
+	$(PY) sweep.py run sweeps/bayes.yaml --confirm 3x5
 	@touch $@
 
 $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb $(CODE) requirements.lock | data

@@ -32,7 +32,7 @@ WORKERS = 2  # of the sweep that is replayed: what still runs, its search does n
 RUNS = 200
 REPLAYS = 200
 COLUMNS = ["search", "replay", "seed", "run", "choice", "epochs"]
-FIRST = 24  # random runs of the plan of `make`, from which its bayes goes on
+FIRST = 24  # random runs, from which another search goes on
 
 
 def bayes(rule: Hyperband | None = None, after: int = 0) -> Method:
@@ -69,7 +69,7 @@ def _trial(
     return Trial(dict(params), _name(params), _distributions(), outcome=outcome, value=curve[went - 1], epochs=went)
 
 
-RULE = read(REPOSITORY / "sweeps" / "hyperband.yaml").stopping
+RULE = read(REPOSITORY / "sweeps" / "bayes.yaml").stopping
 SEARCHES = {
     "bayes": bayes(),
     "bayes, hyperband": bayes(RULE),
