@@ -12,8 +12,10 @@ import logging
 import queue
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,19 @@ from lab.search.reading import SweepError, brief
 from lab.search.remote import MOST_BYTES, Task
 
 ANSWER = 10.0  # seconds that a scheduler may take to answer
+SILENCE = 60.0  # seconds without any answer, after which a scheduler counts as lost
 LOOK = 1.0  # seconds between two looks at which workers there are
+CLOSE = 2.0  # seconds that a goodbye may take
 SPARE = 1  # runs that wait on workers beside those that run, so that no worker waits for the driver
+NO_MORE = "is no more: start one there"
+
+
+class Lost(Exception):
+    """The scheduler is no more, or out of reach; the text says so of it, and what to do."""
+
+
+class Unheard(Exception):
+    """A word from or to the scheduler that did not arrive; the next may."""
 
 
 class Cluster(Executor):
@@ -47,6 +60,7 @@ class Cluster(Executor):
         self._asked: dict[str, Future | None] = {}  # workers by address; None once it is settled whether they serve
         self._threads: dict[str, int] = {}  # of the workers that serve
         self._changed, self._over, self._stopping = threading.Condition(), False, False
+        self._fault: Exception | None = None  # why it is over, if nobody has closed it
         self._client = _connect(scheduler)
         self._client.subscribe_topic(self._sweep, self._hear)
         self._wanted = remote.describe(notebook.path.name, self._source)
@@ -64,7 +78,11 @@ class Cluster(Executor):
         task = Task("", self._sweep, notebook.name, self._source, own, timeout, self._environment, listens, bands)
         parcel = None
         while parcel is None:
-            parcel = self._sent(replace(task, key=f"{self._sweep}-{next(self._numbers)}"), judge)
+            try:
+                parcel = self._sent(replace(task, key=f"{self._sweep}-{next(self._numbers)}"), judge)
+            except Lost as error:
+                self._end(error)
+                raise self._ended() from error
         unpack(parcel, Path(parameters["folder"]), notebook.name, output)
         if parcel["error"]:
             raise ExecutionError(str(parcel["error"]), bool(parcel["died"]))
@@ -73,32 +91,52 @@ class Cluster(Executor):
         self._stopping = True
         workers = self._serving()
         if workers and not self._over:
-            self._client.run(_errand(remote.stop), self._sweep, kill, workers=workers, on_error="ignore")
+            self._run_there(workers, remote.stop, self._sweep, kill)
         if kill:
-            self._lose()
+            self._end()
 
     def close(self) -> None:
-        self._lose()
+        self._end()
         self._watcher.join()
-        self._client.close(timeout=2)
+        with suppress(OSError):  # of a scheduler that says nothing
+            self._client.close(timeout=CLOSE)
 
-    def _lose(self) -> None:
+    def _end(self, fault: Exception | None = None) -> None:
         """Wait for nothing any more."""
         with self._changed:
-            self._over = True
+            self._over, self._fault = True, self._fault or fault
             self._changed.notify_all()
         for ear in list(self._ears.values()):
             ear.put(None)
 
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """A word with the scheduler: raises Lost where it is no more, and Unheard where the next word may arrive."""
+        try:
+            yield
+        except Exception as error:  # a client that is being closed raises anything
+            if self._client.status != "running" or isinstance(error, CancelledError):
+                raise Lost(NO_MORE) from error
+            if isinstance(error, OSError):
+                raise Unheard from error
+            raise
+
+    def _run_there(self, workers: Sequence[str], function: Callable, *arguments: Any) -> None:
+        """Have workers call a function, those that can be reached within ANSWER seconds."""
+        where = {"workers": list(workers), "on_error": "ignore", "callback_timeout": ANSWER}
+        with suppress(Lost, Unheard), self._exchange():
+            self._client.run(_errand(function), *arguments, **where)
+
     # --- runs ---
 
     def _sent(self, task: Task, judge: Judge | None) -> Any:
-        """What comes back for a task; None if all workers that it was meant for are gone."""
+        """What comes back for a task; None if it did not, or if all workers that it was meant for are gone."""
         workers, ear = self._wait_for_workers(), queue.SimpleQueue()
         self._ears[task.key] = ear
         where = {"workers": workers, "allow_other_workers": False}
-        future = self._client.submit(_errand(remote.work), asdict(task), key=task.key, pure=False, **where)
-        future.add_done_callback(lambda _: ear.put(None))
+        with self._exchange():
+            future = self._client.submit(_errand(remote.work), asdict(task), key=task.key, pure=False, **where)
+            future.add_done_callback(lambda _: ear.put(None))
         try:
             self._attend(future, ear, judge, workers)
             if future.done():
@@ -120,18 +158,19 @@ class Cluster(Executor):
             if said and judge:
                 stop = judge.stops(said["record"])
                 epoch = said["record"]["history"][-1]["epoch"]
-                who = [said["worker"]]
-                self._client.run(_errand(remote.deliver), said["folder"], epoch, stop, workers=who, on_error="ignore")
+                self._run_there([said["worker"]], remote.deliver, said["folder"], epoch, stop)
             if not set(workers) & set(self._serving()):
                 return
 
     def _result(self, future: Future) -> object:
-        try:
-            return future.result()
-        except CancelledError as error:
-            raise self._ended() from error
-        except KilledWorker as error:
+        """What a task has come to; None if it did not arrive."""
+        if isinstance(error := future.exception(), KilledWorker):
             raise ExecutionError("the run's worker died, again and again", died=True) from error
+        if error:
+            raise error
+        with suppress(Unheard), self._exchange():
+            return future.result()
+        return None
 
     def _wait_for_workers(self) -> list[str]:
         with self._changed:
@@ -144,8 +183,11 @@ class Cluster(Executor):
         """Why nothing comes back any more."""
         if self._stopping:
             return ExecutionError("the sweep was interrupted")
-        cure = "start one there, and the same command goes on: nothing that ended is lost"
-        return Gone(f"the scheduler at {self._scheduler} is no more: {cure}")
+        again = "the same command goes on: nothing that ended is lost"
+        if isinstance(self._fault, Lost):
+            return Gone(f"the scheduler at {self._scheduler} {self._fault}, and {again}")
+        why = f"{type(self._fault).__name__}: {self._fault}"
+        return Gone(f"the driver can follow its workers no more ({why}), a mistake of its own; {again}")
 
     def _hear(self, event: tuple[float, Any]) -> None:
         """Hand what a worker says of a run to who waits for the run."""
@@ -160,37 +202,57 @@ class Cluster(Executor):
             return list(self._threads)
 
     def _watch(self) -> None:
-        """Ask workers that have come what they are, and count those that serve, until all is over."""
-        silent = False
+        """Follow the workers until all is over; should that end early, whoever waits hears of it."""
+        try:
+            self._follow()
+        except Exception as error:
+            self._end(error)
+            with suppress(OSError):
+                self._client.close(timeout=CLOSE)  # and with it what somebody waits for
+            if not isinstance(error, Lost):
+                raise
+
+    def _follow(self) -> None:
+        """Ask workers that have come what they are, and count those that serve."""
+        heard, silent = time.monotonic(), False
         while not self._over:
             try:
-                there = self._client.scheduler_info(n_workers=-1)["workers"]
-                self._take_in({address: worker["nthreads"] for address, worker in there.items()})
-            except Exception:  # whatever the client says once its scheduler is gone: whoever waits must hear of it
-                self._lose()
-                return
-            if not there and not silent:
-                print(
-                    f"no worker at {self._scheduler} yet: start some with `dask worker {self._scheduler}`", flush=True
-                )
-                silent = True
+                there = self._there()
+                self._take_in(there)
+                heard = time.monotonic()
+            except Unheard as error:
+                if time.monotonic() - heard > SILENCE:
+                    cure = "see that it runs, and that the network lets it through"
+                    raise Lost(f"has said nothing for {SILENCE:g} s: {cure}") from error
+            else:
+                if not there and not silent:
+                    how = f"start some with `dask worker {self._scheduler}`"
+                    print(f"no worker at {self._scheduler} yet: {how}", flush=True)
+                    silent = True
             with self._changed:
                 self._changed.wait(LOOK)
+
+    def _there(self) -> dict[str, int]:
+        """The workers that are there, by address, and their threads."""
+        with self._exchange():
+            said = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER)
+        return {address: worker["nthreads"] for address, worker in said["workers"].items()}
 
     def _take_in(self, there: Mapping[str, int]) -> None:
         """Which of the workers that are there serve."""
         for address in there.keys() - self._asked.keys():
             about = (self._notebook.path.name, self._source)
             options = {"workers": [address], "allow_other_workers": False, "pure": False, "priority": 1}
-            self._asked[address] = self._client.submit(_errand(remote.describe), *about, **options)
+            with self._exchange():
+                self._asked[address] = self._client.submit(_errand(remote.describe), *about, **options)
         serving = {address: number for address, number in self._threads.items() if address in there}
         for address, future in list(self._asked.items()):
             if address not in there:
                 del self._asked[address]
             elif future is not None and future.done():
-                self._asked[address] = None
                 if self._is_fit(address, future):
                     serving[address] = there[address]
+                self._asked[address] = None
         with self._changed:
             self._threads = serving
             self._changed.notify_all()
@@ -199,7 +261,8 @@ class Cluster(Executor):
         """Whether a worker serves, which has been asked what it is; says why not."""
         if (error := future.exception()) is not None:
             return self._refuse(address, f"it cannot run this repository's code ({type(error).__name__}: {error})")
-        said = future.result()
+        with self._exchange():
+            said = future.result(timeout=ANSWER)
         for what in ("commit", "NumPy", "code"):
             if said[what] != self._wanted[what]:
                 return self._refuse(address, f"its {what} is {said[what]}, and the driver's {self._wanted[what]}")

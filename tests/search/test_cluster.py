@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -134,6 +135,53 @@ def test_a_worker_that_was_taken_for_dead_adds_nothing_when_it_comes_back(notebo
         assert on_record_once(2)
     finally:
         room.close()
+
+
+def test_a_mistake_of_the_driver_s_own_is_not_taken_for_a_lost_scheduler(notebook, room, monkeypatch):
+    shown = []
+    monkeypatch.setattr(threading, "excepthook", lambda about: shown.append(about.exc_value))
+    monkeypatch.setattr(cluster.Cluster, "_is_fit", lambda *_: len(3))
+    room.worker()
+    with pytest.raises(
+        sweep.SweepError, match=r"follow its workers no more \(TypeError: .* has no len\(\)\)"
+    ) as raised:
+        run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, cluster=room.address)
+    assert "the scheduler" not in str(raised.value)
+    assert [type(error) for error in shown] == [TypeError]
+    assert not records_at_home()
+
+
+def test_a_scheduler_that_says_nothing_for_long_is_named_and_nothing_hangs(notebook, room, monkeypatch):
+    """One that was stopped, or swaps, or behind a network that swallows packets: its connections stay open."""
+    monkeypatch.setattr(cluster, "ANSWER", 1)
+    monkeypatch.setattr(cluster, "SILENCE", 3)
+    room.worker(EPOCH="0.2")
+
+    def stop():
+        wait_for(lambda: come_home() >= 1)
+        room.scheduler.send_signal(signal.SIGSTOP)
+
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    with pytest.raises(sweep.SweepError, match=r"the scheduler at \S+ has said nothing for 3 s: see that it runs, and"):
+        run(definition("grid", TWELVE), notebook=notebook, cluster=room.address)
+    stopping.join()
+    assert {record["status"] for record in records_at_home()} == {"finished"}
+    room.scheduler.send_signal(signal.SIGCONT)
+    assert set(run(definition("grid", TWELVE), notebook=notebook, cluster=room.address).status) == {"finished"}
+    assert on_record_once(12)
+
+
+@pytest.mark.parametrize("error", [OSError("cut off"), TimeoutError("late")], ids=repr)
+def test_a_verdict_that_does_not_arrive_fails_no_run(error, notebook, room, monkeypatch):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Client, "run", fail)
+    room.worker()
+    rule = {"type": "hyperband", "min_iter": 1, "eta": 2}
+    plan = definition("grid", {"layers": {"value": 3}}, early_terminate=rule)
+    assert list(run(plan, notebook=notebook, cluster=room.address).status) == ["finished"]
 
 
 FAKE_GIT = "#!/bin/sh\necho 0123456789ab\n"
