@@ -13,7 +13,7 @@ from numpy import ndarray
 from lab.tabular import cube as cubes
 from lab.tabular import table as tabular
 from lab.tabular.cube import LEARNT, Cube, axes, configuration, stops
-from lab.tabular.luck import levelled, top
+from lab.tabular.luck import levelled, repeated, top
 
 NEAR = 0.005  # of the best: half a point
 FAR = 0.05  # a value with which nothing comes so near is not worth searching
@@ -101,6 +101,12 @@ def best_of_all(path: Path = tabular.TABLE) -> dict[str, dict[str, Any]]:
     first = best(usable(every), every, 1).iloc[0]
     found = {name: values[values.index(first[name])] for name, values in axes().items()}
     return {"best of all": found | {"loss": "cross_entropy"}}
+
+
+def rounding(runs: pd.DataFrame, path: Path = tabular.TABLE) -> ndarray:
+    """By how many points runs of sweeps differ from those that the table has, as `luck.repeated`; without a table,
+    none."""
+    return repeated(usable(cubes.cube(tabular.load(path))), runs) if path.exists() else np.array([])
 
 
 def near(cube: Cube, within: float = NEAR) -> ndarray:

@@ -205,6 +205,18 @@ def repeated(differences: np.ndarray) -> str:
     )
 
 
+def rounded(differences: np.ndarray, seeds: int) -> dict[str, dict[str, str]]:
+    """The headline of what rounding alone moves a mean of so many seeds by, from `luck.repeated`; none of too few."""
+    if len(differences) < 2:
+        return {}
+    apart = np.sqrt(np.mean(differences**2) / seeds)
+    note = (
+        f"by so much means of {seeds} seeds are apart where rounding differs (root of the mean square), from "
+        f"{len(differences)} runs that the sweep and the table of all configurations have in common"
+    )
+    return {"What another machine changes": {"value": f"{apart:.2f} points", "note": note}}
+
+
 def agreement(all_of_them: float, best: float) -> str:
     """How far two seeds agree on the order, by rank correlations; that of the best is NaN with two seeds."""
     text = f"Two seeds agree on the order by a rank correlation of {all_of_them:.2f}"

@@ -138,6 +138,14 @@ def test_how_far_seeds_agree():
     assert "0.96; in the best tenth it cannot be told" in words.agreement(0.96, float("nan"))
 
 
+def test_what_another_machine_changes_is_less_for_a_mean():
+    told = words.rounded(np.array([0.3, -0.4, 0.0, 0.5]), seeds=5)["What another machine changes"]
+    assert told["value"] == "0.16 points"  # the mean of the squares is 0.125
+    assert "means of 5 seeds are apart" in told["note"]
+    assert "from 4 runs" in told["note"]
+    assert words.rounded(np.array([0.3]), seeds=5) == {}
+
+
 def test_what_a_confirmation_needs():
     table = pd.DataFrame(
         {"best": [1, 5, 10], "seeds": [1, 5, 5], "further runs": [0, 20, 40], "close": [0.55, 0.91, 0.95]}
