@@ -6,7 +6,7 @@ interval each, both must. Otherwise they are not to be told apart, which is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -85,24 +85,23 @@ def close_to_best(values: Sequence[float], n: int) -> str:
     return f"{which} so close to the best that {n:,} images do not tell them apart; {far}. {beyond}"
 
 
-def second_search(first: Sequence[float], second: Sequence[float], resamples: int = 2000) -> str:
-    """Whether the runs of a second search end higher than those of the first, in the median; both are shares.
+def second_search(first: pd.DataFrame, second: pd.DataFrame, best: Callable[[pd.DataFrame], str]) -> str:
+    """What a random search and one that learns had come to for the same epochs: those of the one that took fewer.
 
-    The interval is that of 95 of 100 samples drawn with replacement from both, as if all runs were independent. Those
-    that learn from others are not, quite: it says nothing of what another search would find. A run without a result
-    counts as 0.
+    Tables of runs in order of start, with `epochs` and `status`; `best` says what the best of some rows is.
     """
-    rng = np.random.default_rng(0)
-    first, second = (np.nan_to_num(np.asarray(values, dtype=float)) for values in (first, second))
-    drawn = [np.median(rng.choice(values, (resamples, len(values))), axis=1) for values in (second, first)]
-    low, high = 100 * np.percentile(drawn[0] - drawn[1], [2.5, 97.5])
-    verdict = told_apart(low, high, "higher than", "lower than")
-    gap = 100 * (np.median(second) - np.median(first))
+    budget = min(first["epochs"].sum(), second["epochs"].sum())
+    paid, learnt = (table[table["epochs"].cumsum() <= budget] for table in (first, second))
+    stopped = int((learnt["status"] == "stopped").sum())
+    early = f", {stopped} of them stopped early" if stopped else ""
     return (
-        f"Half of the {len(second)} runs that learn from others reach {np.median(second):.1%}, half of the "
-        f"{len(first)} random ones {np.median(first):.1%}: as a group {verdict} those ({gap:+.1f} points, "
-        f"95 % interval {low:+.1f} to {high:+.1f})."
+        f"For {budget:,} epochs, the random search came to {best(paid)} at best, in {_runs(paid)}, and the one that "
+        f"learns to {best(learnt)}, in {_runs(learnt)}{early}. That is one search of each kind."
     )
+
+
+def _runs(rows: pd.DataFrame) -> str:
+    return f"{len(rows)} run{'s' * (len(rows) != 1)}"
 
 
 def holding(values: Sequence[Sequence[float | None]]) -> str:

@@ -30,7 +30,7 @@ def best_so_far(ax: Axes, table: pd.DataFrame, metric: str = METRIC, goal: str =
     ax.step(number, best, where="post", color=COLOURS[3], label="best so far")
     if low.any():
         foot = {"transform": ax.get_xaxis_transform(), "clip_on": False}  # y as a fraction of the ax
-        label = "off this scale,\ndiverged or failed"
+        label = "off this scale,\nor without a result"
         ax.plot(number[low], np.zeros(low.sum()), "v", color="0.4", label=label, **foot)
         ax.set_ylim(*sorted((scale.floor, scale.best + 0.05 * (scale.best - scale.floor))))
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=4)

@@ -119,12 +119,18 @@ def test_correlations_are_beyond_chance_alone_or_among_many():
     assert sentences.beyond_chance({"b": 0.51}, 0.41, 0.6).endswith(": none.")
 
 
-def test_a_second_search_is_higher_lower_or_neither():
-    low, high = np.linspace(0.3, 0.5, 24), np.linspace(0.7, 0.9, 24)
-    assert "as a group higher than those (+40.0 points" in sentences.second_search(low, high)
-    assert "as a group lower than those (-40.0 points" in sentences.second_search(high, low)
-    assert "as a group not to be told apart from those (+0.0" in sentences.second_search(low, low)
-    assert "Half of the 3 runs that learn from others reach 0.0%" in sentences.second_search(low, [np.nan, np.nan, 1])
+def test_two_searches_are_compared_for_the_same_epochs():
+    random = pd.DataFrame({"epochs": [10, 5, 10], "accuracy": [0.5, 0.7, 0.6], "status": "finished"})
+    learning = pd.DataFrame({"epochs": [10, 1, 1, 10, 10], "accuracy": [0.6, None, None, 0.8, 0.9]})
+    learning["status"] = ["finished", "stopped", "stopped", "finished", "finished"]
+    text = sentences.second_search(random, learning, lambda rows: f"{rows['accuracy'].max():.0%}")
+    assert text.startswith(
+        "For 25 epochs, the random search came to 70% at best, in 3 runs, and the one that learns to"
+    )
+    assert "to 80%, in 4 runs, 2 of them stopped early." in text
+    text = sentences.second_search(random, learning[:1], lambda rows: f"{rows['accuracy'].max():.0%}")
+    assert "For 10 epochs" in text
+    assert "50% at best, in 1 run, and the one that learns to 60%, in 1 run." in text
 
 
 def test_only_a_share_that_is_surely_above_its_part_decides():
