@@ -8,6 +8,7 @@ the best of the long sweep, the winner.
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,19 +30,22 @@ SEEDS = (1, 2, 3, 4, 5)  # of what is, as in chapter 5
 TIMEOUT = 4 * 3600  # seconds of one training
 
 
-def trainings(table: pd.DataFrame) -> Iterator[Config]:
-    """All that can be asked for as yet, in the order in which it is to be trained."""
-    yield from scouting.recipes(scouting.SHORT)
-    yield from Ladder().trainings()
-    yield from scouting.recipes(scouting.LONG)
-    if recipe := scouting.winner(table):
-        yield from (one | EVERYTHING | {"seed": seed} for one in (Ladder().start, recipe) for seed in SEEDS)
+def plan(table: pd.DataFrame) -> dict[str, list[Config]]:
+    """All that can be asked for as yet, by its part of the plan, in the order in which it is to be trained; the winner
+    is known once the long sweep is in the table."""
+    finals = filter(None, (Ladder().start, scouting.winner(table)))
+    return {
+        "short sweep": scouting.recipes(scouting.SHORT),
+        "ladder": list(Ladder().trainings()),
+        "long sweep": scouting.recipes(scouting.LONG),
+        "on everything": [one | EVERYTHING | {"seed": seed} for one in finals for seed in SEEDS],
+    }
 
 
 def lacking(table: pd.DataFrame) -> Iterator[tuple[Label, Config]]:
     """What the table lacks, each configuration once."""
     there = set(table["config"])
-    for config in trainings(table):
+    for config in itertools.chain(*plan(table).values()):
         name = records.key(config)
         if name not in there:
             there.add(name)

@@ -15,11 +15,12 @@ from pathlib import Path
 import yaml
 
 from lab.execution.notebook import Config
+from lab.far import records
 from lab.tracking import REPOSITORY
 
 FILE = REPOSITORY / "tables" / "how_far.yaml"
 SEEDS = (0, 1, 2)
-START = "start"
+START, WHOLE = "start", "the whole"
 KEYS = (START, "rungs", "besides")
 
 
@@ -42,6 +43,13 @@ class Ladder:
         """A network of the exercise."""
         return dict(self._changes[START])
 
+    def sets(self) -> dict[str, str]:
+        """In words, what the start, each rung, and each thing besides sets."""
+        return {
+            name: ", ".join(f"{key} {records.plain(value)}" for key, value in change.items())
+            for name, change in (self._changes | self._besides).items()
+        }
+
     def rungs(self) -> dict[str, Config]:
         """The configuration of each rung, the first of them the start, the last the whole."""
         sums = itertools.accumulate(self._changes.values(), operator.or_)
@@ -60,8 +68,13 @@ class Ladder:
         *_, whole = self.rungs().values()
         return {name: whole | change for name, change in self._besides.items()}
 
+    def changes(self) -> dict[str, Config]:
+        """The whole, and what it is compared with: without each rung, and with each thing besides."""
+        *_, whole = self.rungs().values()
+        without = {f"without {name}": config for name, config in self.without().items()}
+        return {WHOLE: whole} | without | {f"with {name}": config for name, config in self.besides().items()}
+
     def trainings(self) -> Iterator[Config]:
-        """All of them: first every rung, then the whole without each, and with what is besides, seed by seed."""
-        parts = [*self.rungs().values()], [*self.without().values(), *self.besides().values()]
-        for part, seed in itertools.product(parts, SEEDS):
-            yield from (config | {"seed": seed} for config in part)
+        """All of them: first every rung, then the whole and what it is compared with, seed by seed."""
+        for part, seed in itertools.product((self.rungs(), self.changes()), SEEDS):
+            yield from (config | {"seed": seed} for config in part.values())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,6 +23,11 @@ KEYS = ("config",)
 def key(config: Config) -> str:
     """A configuration as the table names it."""
     return json.dumps(config, sort_keys=True)
+
+
+def plain(value: Any) -> Any:
+    """A value of a configuration as a cell of a table shows it."""
+    return " + ".join(value) if isinstance(value, list) else value
 
 
 def load(path: str | Path = TABLE) -> pd.DataFrame:

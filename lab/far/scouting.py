@@ -40,11 +40,12 @@ def winner(table: pd.DataFrame, path: Path = LONG) -> Config | None:
     rows = table[table["config"].isin(map(records.key, asked))].groupby("config").tail(1).set_index("config")
     if len(rows) < len(asked):
         return None
-    each = pd.DataFrame({"recipe": [records.key(_bare(config)) for config in asked]})
+    each = pd.DataFrame({"recipe": [records.key(bare(config)) for config in asked]})
     each["accuracy"] = rows.loc[map(records.key, asked), "validationaccuracy"].fillna(0).to_numpy()  # 0: it diverged
     best = each.groupby("recipe", sort=False)["accuracy"].mean().idxmax()
-    return next(_bare(config) for config in asked if records.key(_bare(config)) == best)
+    return next(bare(config) for config in asked if records.key(bare(config)) == best)
 
 
-def _bare(config: Config) -> Config:
+def bare(config: Config) -> Config:
+    """A configuration without its seed."""
     return {name: value for name, value in config.items() if name != "seed"}

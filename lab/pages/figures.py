@@ -4,7 +4,8 @@ A notebook calls `style()` once, then `fig, ax = plt.subplots()`, seaborn or one
 alt=...)`. Titles say what is drawn; `ax.set_title` puts the finding in their place. Colours are safe for the
 colour-blind, and no class or run is told by colour alone. Shares and accuracies come in as fractions from 0 to 1, drawn
 in per cent. `Live` draws the curves of a training that is under way. What one chapter alone draws has a module of its
-own: groups (1), surfaces (2), comparisons (4), evaluations (5), timings (6), spaces (7), portraits (9).
+own: groups (1), surfaces (2), comparisons (4), evaluations (5), timings (6), spaces (7), ladders
+(8), portraits (9).
 """
 
 from __future__ import annotations

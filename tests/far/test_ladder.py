@@ -47,10 +47,20 @@ def test_what_is_besides_is_added_to_the_whole_alone(small):
 
 
 def test_it_is_climbed_before_anything_is_taken_away_and_seed_by_seed(small):
-    rungs, without, besides = (list(part.values()) for part in (small.rungs(), small.without(), small.besides()))
-    parts = [rungs] * len(SEEDS) + [without + besides] * len(SEEDS)
+    rungs, changes = list(small.rungs().values()), [WHOLE, *small.without().values(), *small.besides().values()]
+    parts = [rungs] * len(SEEDS) + [changes] * len(SEEDS)
     expected = [config | {"seed": seed} for part, seed in zip(parts, SEEDS * 2, strict=True) for config in part]
     assert list(small.trainings()) == expected
+
+
+def test_what_the_whole_is_compared_with_says_what_it_is(small):
+    assert list(small.changes()) == [
+        "the whole",
+        "without deep",
+        "without long",
+        "without longer, dropped out",
+        "with deeper",
+    ]
 
 
 def test_its_own_file_is_in_the_words_of_the_notebook_and_of_the_network():

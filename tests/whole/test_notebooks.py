@@ -48,6 +48,7 @@ SMALL = {  # in the order in which they are run
     "05_evaluation": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
     "06_benchmark": {"limit": 500, "rounds": 2},
     "07_every_configuration": {"replays": 20},
+    "08_how_far": {"table_file": "none", "test_file": "none", "twin_file": "none"},
     "09_your_own_picture": {"sweep_names": "[small, next]", "seeds": "[1, 2]", "limit": 1000},
 }
 
