@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast cluster watch sweep evaluate every far reports fuzz bench bench-core bench-sweep test lint lock clean help
+.PHONY: all env data lab fast cluster watch sweep evaluate every far twin reports fuzz bench bench-core bench-sweep test lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -52,6 +52,9 @@ every: data  ## train what the table of every configuration lacks, hours of it, 
 
 far: data  ## train recipes that go beyond the exercise, their ladder, and the best on everything: hours of it
 	@$(PY) -m lab.far.climbing
+
+twin: .venv/.developers data  ## train the best of them in PyTorch beside it, hours of it
+	@$(PY) benchmarks/twin.py
 
 reports: reports/index.html  ## the pages in reports/
 
