@@ -7,6 +7,7 @@ one size for all, and measured on all of them together, as three seeds of one re
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from scipy import stats
 from lab.execution.notebook import Config
 from lab.far import records, scouting
 from lab.far.final import Kept
-from lab.far.ladder import SEEDS, WHOLE
+from lab.far.ladder import SEEDS, WHOLE, Ladder
 from lab.search.sweepfile import read
 
 GUESS = 0.1  # the accuracy of what diverged
@@ -65,6 +66,12 @@ def accuracies(table: pd.DataFrame, recipes: Mapping[str, Config], seeds: Sequen
     return whole if len(whole.columns) else each[list(seeds[:1])].dropna()
 
 
+def climb(table: pd.DataFrame, ladder: Ladder) -> pd.DataFrame:
+    """Accuracies of the rungs, up to the first that is lacking."""
+    each = accuracies(table, ladder.rungs())
+    return each.loc[list(itertools.takewhile(each.index.__contains__, ladder.rungs()))]
+
+
 def minutes(table: pd.DataFrame, recipes: Mapping[str, Config], seeds: Sequence[int] = SEEDS) -> pd.Series:
     """Core minutes of a training of each recipe, the mean over the seeds that are there."""
     return _each(table, recipes, seeds, "minutes").mean(axis=1)
@@ -84,19 +91,21 @@ def differences(each: pd.DataFrame, pairs: Mapping[str, str]) -> pd.DataFrame:
     """How much more accurate recipes are than another one each: `difference`, and `low` to `high`, a 95 % interval that
     holds for all at once (Bonferroni), missing with one seed."""
     means, (error, free) = each.mean(axis=1), deviation(each)
-    half = error * np.sqrt(2 / len(each.columns)) * stats.t.ppf(1 - 0.025 / len(pairs), free) if free else np.nan
+    half = (
+        error * np.sqrt(2 / len(each.columns)) * stats.t.ppf(1 - 0.025 / len(pairs), free) if free and pairs else np.nan
+    )
     found = pd.Series({name: means[name] - means[other] for name, other in pairs.items()}, dtype=float)
     return pd.DataFrame({"difference": found, "low": found - half, "high": found + half})
 
 
 def rungs(each: pd.DataFrame) -> pd.DataFrame:
-    """Differences of each rung from the one before it, given accuracies of those that are there, from the first on."""
+    """Differences of each rung from the one before it, given their accuracies from the first on."""
     return differences(each, dict(zip(each.index[1:], each.index[:-1], strict=True)))
 
 
 def changes(each: pd.DataFrame, whole: str = WHOLE) -> pd.DataFrame:
-    """Differences of all others from one, which is `whole`."""
-    return differences(each, {name: whole for name in each.index if name != whole})
+    """Differences of all others from one, which is `whole`; none without it."""
+    return differences(each, {name: whole for name in each.index if name != whole and whole in each.index})
 
 
 def described(each: pd.DataFrame, found: pd.DataFrame, words: Sequence[str], minutes: pd.Series) -> pd.DataFrame:

@@ -42,6 +42,20 @@ def test_only_seeds_that_all_recipes_have_are_compared_or_else_those_recipes_tha
     assert survey.accuracies(table[:0], recipes).empty
 
 
+def test_a_climb_ends_before_the_first_rung_that_is_lacking():
+    """So that no rung is held against any but the one before it."""
+    ladder = Ladder()
+    rungs = [(name, config | {"seed": 0}) for name, config in ladder.rungs().items()]
+    there = ended((config, 0.9) for k, (_, config) in enumerate(rungs) if k != 3)
+    assert list(survey.climb(there, ladder).index) == [name for name, _ in rungs[:3]]
+    assert survey.climb(there[:0], ladder).empty
+
+
+def test_nothing_is_held_against_a_whole_that_is_lacking():
+    rows = each([[0.90, 0.90], [0.93, 0.93]], seeds=(0, 1))
+    assert survey.changes(rows, "the whole").empty
+
+
 def test_what_a_seed_moves_beyond_what_it_moves_all_alike_is_the_residual_of_two_ways():
     """By least squares on indicators of recipes and seeds."""
     rng = np.random.default_rng(0)
