@@ -107,7 +107,8 @@ class Coordinates(NamedTuple):
 class Scale:
     """How a metric is drawn, in per cent where it is an accuracy: from a floor, below which all runs are alike.
 
-    A run without the metric, NaN, counts as the worst. The floor is as far below the median as the best lies above.
+    A run without the metric, NaN, counts as the worst. The floor is as far below the median of the others as the best
+    lies above.
     """
 
     def __init__(self, table: pd.DataFrame, metric: str = METRIC, goal: str = "maximize") -> None:
@@ -121,7 +122,7 @@ class Scale:
         merit = np.nan_to_num(sign * self.values, nan=-np.inf)
         self.order = np.argsort(merit, kind="stable")
         self.best = sign * merit.max()
-        middle = max(np.median(merit), merit[np.isfinite(merit)].min())
+        middle = np.median(merit[np.isfinite(merit)])
         least = 0.1 if self.percent else 1e-6 * max(abs(self.best), 1.0)
         self.median = sign * min(middle, merit.max() - least)
         self.floor = self.best - 2 * (self.best - self.median)

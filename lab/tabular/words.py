@@ -177,7 +177,7 @@ def worth(summary: pd.DataFrame, priced: pd.DataFrame, cube: Cube, runs: int, bu
 def luck(winners: pd.DataFrame, flatters: float, among: float, moves: tuple[float, float], runs: int) -> str:
     """What one seed is worth: the winners by one, what it makes of a search of so many runs, and by how many points it
     `moves` each of the best tenth (standard deviation), and all of them alike (from the least to the most)."""
-    places = ", ".join(f"{place:,}" for place in winners["place"])
+    places = " and ".join(f"{place:,}" for place in winners["place"])
     own, alike = moves
     return (
         f"The winner of the whole space by one seed has, by the mean of the others, place {places}. Among the best "

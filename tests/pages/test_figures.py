@@ -233,7 +233,7 @@ def test_parallel_coordinates_end_on_the_scale_of_the_accuracy(ax):
     assert ends == sorted(ends)
     assert (ends[0], ends[-1]) == (0, 1)
     drawn = ["adam", "sgd", "2", "3", "4", "0.0001", "0.001", "0.01", "0.5", "0.9", "16"]
-    assert texts(ax) == [*drawn, "≤ 82.0", "83.5", "85.0", "86.5", "88.0"]
+    assert texts(ax) == [*drawn, "≤ 83.0", "84.2", "85.5", "86.8", "88.0"]
 
 
 def test_parallel_coordinates_scale_what_has_many_values(ax):

@@ -116,7 +116,7 @@ def test_what_is_cheapest():
 
 def test_what_one_seed_is_worth():
     text = words.luck(pd.DataFrame({"place": [7, 1200]}), 0.31, 0.62, (0.25, 1.1), 48)
-    assert "place 7, 1,200" in text
+    assert "place 7 and 1,200" in text
     assert "by 0.25 points (standard deviation), beside what it moves all alike, up to 1.10 between 2 seeds" in text
     assert "62% of the time, by the mean over all seeds, its own included" in text
     assert "flatters it by 0.31 points" in text
