@@ -252,7 +252,7 @@ def plans(table: pd.DataFrame, asked: tuple[int, int], budget: int, seeds: int) 
     many seeds."""
     rows = table.sort_values("confirmed, median", kind="stable")
     best = rows.iloc[0]
-    gains = table["one seed, nine in ten"] - table["confirmed, nine in ten"]
+    changes = table["confirmed, nine in ten"] - table["one seed, nine in ten"]
     fair = best["one seed, fair"]
     return (
         f"Of searches for {budget} epochs with their best {asked[0]} confirmed by {asked[1]} seeds, in "
@@ -261,7 +261,7 @@ def plans(table: pd.DataFrame, asked: tuple[int, int], budget: int, seeds: int) 
         f"{best['to']:.2f}), and at most {best['confirmed, nine in ten']:.2f} nine times in ten; by one seed alone "
         f"{best['one seed, median']:.2f} and {best['one seed, nine in ten']:.2f}."
         f"{_level(rows.rename(columns={'confirmed, median': 'median'}))} What nine in ten do not exceed changes by "
-        f"{-gains.max():+.2f} to {-gains.min():+.2f} points with a confirmation, from search to search. Most of this "
+        f"{changes.min():+.2f} to {changes.max():+.2f} points with a confirmation, from search to search. Most of this "
         f"may be the luck of the best of all, which is the highest of many means over {seeds} seeds: by seeds that had "
         f"no part, what {best.name} names by one seed is {abs(fair):.2f} points {'below' if fair > 0 else 'above'} "
         "what the whole table names by all seeds but one, on average."
