@@ -42,12 +42,22 @@ def plan(table: pd.DataFrame) -> dict[str, list[Config]]:
     }
 
 
+def finalist(config: Config) -> tuple[str, Config] | None:
+    """Who a configuration is that trains on everything, and its recipe; None for one that does not."""
+    if not config.items() >= EVERYTHING.items():
+        return None
+    recipe = {name: value for name, value in config.items() if name not in ("seed", *EVERYTHING)}
+    return final.START if recipe == Ladder().start else final.WINNER, recipe
+
+
 def lacking(table: pd.DataFrame) -> Iterator[tuple[Label, Config]]:
-    """What the table lacks, each configuration once."""
+    """What the table lacks, each configuration once. Raises ValueError where a winner comes that another was before."""
     there = set(table["config"])
     for config in itertools.chain(*plan(table).values()):
         name = records.key(config)
         if name not in there:
+            if one := finalist(config):
+                final.refuse_another(*one, final.FILE)  # now, and not after an hour of training
             there.add(name)
             yield {"config": name}, config
 
@@ -55,14 +65,12 @@ def lacking(table: pd.DataFrame) -> Iterator[tuple[Label, Config]]:
 def keep(config: Config, folder: Path) -> None:
     """Before the folder of a run goes: what was trained on everything sees the test images, and a winner's weights
     stay."""
-    if not config.items() >= EVERYTHING.items() or not (folder / "weights.npz").exists():  # none if it diverged
+    one, weights = finalist(config), folder / "weights.npz"
+    if not one or not weights.exists():  # it diverged
         return
-    seed, weights = config["seed"], folder / "weights.npz"
-    recipe = {name: value for name, value in config.items() if name not in ("seed", *EVERYTHING)}
-    who = final.START if recipe == Ladder().start else final.WINNER
-    final.read(who, recipe, seed, weights, final.FILE)
-    if who == final.WINNER:
-        shutil.copy(weights, runs_root() / WEIGHTS.format(seed=seed))
+    final.read(*one, config["seed"], weights, final.FILE)
+    if one[0] == final.WINNER:
+        shutil.copy(weights, runs_root() / WEIGHTS.format(seed=config["seed"]))
 
 
 def compute(path: Path = records.TABLE, **how: Any) -> None:

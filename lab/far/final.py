@@ -7,7 +7,7 @@ it of the *start* of the ladder, with as many seeds.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,21 +40,32 @@ def load(path: str | Path = FILE) -> tuple[dict[str, str], Kept]:
     return recipes, kept
 
 
-def read(who: str, recipe: Config, seed: int, weights: Path, path: Path) -> None:
-    """Let a trained network of a recipe, which names no seed, see the test images, and keep what it says.
+def write(path: str | Path, recipes: Mapping[str, str], kept: Kept) -> None:
+    """Keep all this, whole or not at all."""
+    parts = {f"{who} {seed}": np.rint(p * LEVELS).astype(np.uint16) for who in kept for seed, p in kept[who].items()}
+    with whole_file(path) as file:
+        np.savez_compressed(file, recipes=json.dumps(recipes), **dict(sorted(parts.items())))
 
-    Raises ValueError if they have been shown to another recipe of this name.
-    """
-    recipes, kept = load(path)
-    if recipes.setdefault(who, records.key(recipe)) != records.key(recipe):
+
+def refuse_another(who: str, recipe: Config, path: str | Path) -> None:
+    """Raise ValueError if the test images have been shown to another recipe of this name."""
+    recipes, _ = load(path)
+    if recipes.get(who, records.key(recipe)) != records.key(recipe):
         raise ValueError(
             f"{path}: another recipe has seen the test images as {who}, and they are for one alone; remove the file if "
             "its results are to be given up"
         )
+
+
+def read(who: str, recipe: Config, seed: int, weights: Path, path: str | Path) -> None:
+    """Let a trained network of a recipe, which names no seed, see the test images, and keep what it says.
+
+    Raises ValueError if they have been shown to another recipe of this name.
+    """
+    refuse_another(who, recipe, path)
+    recipes, kept = load(path)
     kept.setdefault(who, {})[seed] = probabilities(NeuralNetwork.load(weights).predict_proba, recipe)
-    parts = {f"{who} {seed}": np.rint(p * LEVELS).astype(np.uint16) for who in kept for seed, p in kept[who].items()}
-    with whole_file(path) as file:
-        np.savez_compressed(file, recipes=json.dumps(recipes), **dict(sorted(parts.items())))
+    write(path, recipes | {who: records.key(recipe)}, kept)
 
 
 def probabilities(predict: Callable[..., ndarray], recipe: Config) -> ndarray:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import fashion_mnist
-from far_kit import answers, whole_table, write_answers
+from far_kit import answers, whole_table
 from lab.far import climbing, final, records, scouting, twins
 from lab.tabular import growing
 from lab.tracking import REPOSITORY
@@ -49,7 +49,7 @@ def files(tmp_path, table):
     growing.write(table, records.KEYS, files["table_file"])
     rng, labels, recipe = np.random.default_rng(1), fashion_mnist.load().test.labels, scouting.winner(table)
     kept = {final.START: answers(labels, 0.8, rng), final.WINNER: answers(labels, 0.95, rng)}
-    write_answers(files["test_file"], {final.START: "{}", final.WINNER: records.key(recipe)}, kept)
+    final.write(files["test_file"], {final.START: "{}", final.WINNER: records.key(recipe)}, kept)
     rows = [[records.key(recipe), seed, 0.9 + 0.001 * seed, 70.0, "2.13"] for seed in (1, 2, 3)]
     pd.DataFrame(rows, columns=twins.COLUMNS).to_csv(files["twin_file"], index=False)
     return files

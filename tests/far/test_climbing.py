@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import fashion_mnist
+from far_kit import whole_table
 from lab.far import climbing, final, records, scouting
 from lab.far.ladder import Ladder
 from lab.tabular import growing
@@ -28,6 +29,7 @@ def trained(tmp_path, monkeypatch):
         return records
 
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path))
+    monkeypatch.setattr(final, "FILE", tmp_path / "kept.npz")
     monkeypatch.setattr(growing, "run_configurations", train)
     return asked
 
@@ -45,6 +47,19 @@ def test_it_goes_on_from_the_table_and_trains_in_order_and_nothing_twice(trained
     assert trained == list(once.values())
     assert len(once) < len(short + ladder + long + finals)  # the whole without its last rung is the rung before
     assert len(pd.read_csv(path)) == 2 * len(trained)
+
+
+def test_what_a_run_leaves_is_given_away_before_it_goes_and_before_it_counts_as_done(trained, tmp_path):
+    """So that a kill in between loses nothing."""
+    path, seen = tmp_path / "how_far.csv.xz", []
+
+    def keep(config, folder):
+        seen.append((config, folder.exists(), path.exists()))
+
+    growing.grow(path, records.KEYS, climbing.lacking, "far", 2, slices=1, timeout=1, keep=keep)
+    assert seen == [(config, True, False) for config in trained]
+    assert path.exists()
+    assert list((tmp_path / "far").iterdir()) == []
 
 
 @pytest.fixture
@@ -117,3 +132,11 @@ def test_a_second_recipe_is_not_shown_the_test_images(runs):
     climbing.keep(TINY | {"seed": 1, "validation_fraction": 0}, folder / "run")
     with pytest.raises(ValueError, match=r"kept\.npz: another recipe has seen the test images as winner"):
         climbing.keep(TINY | {"seed": 1, "layers": 1, "validation_fraction": 0}, folder / "run")
+
+
+def test_nor_is_it_trained_for_them(runs):
+    """Once the sweep has another winner than the one that has seen them."""
+    final.write(final.FILE, {"winner": records.key(TINY)}, {})
+    table = whole_table(np.random.default_rng(0), finals=False)
+    with pytest.raises(ValueError, match="another recipe has seen the test images as winner"):
+        list(climbing.lacking(table))

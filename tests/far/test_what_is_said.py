@@ -109,7 +109,7 @@ def test_the_winner_is_held_against_what_was_hoped_for_and_what_is_published(acc
     text = words.winner(accuracy, 10_000, 44.4)
     assert text.startswith(f"**3 networks of the winner are right for {np.mean(accuracy):.2%} of the test images")
     assert goal in text
-    assert f"has 91.63%: {published}" in text
+    assert f"(repository anokland/local-loss), has 91.63%: {published}" in text
     assert text.endswith("Each was trained for 44 minutes of one core.")
 
 
