@@ -20,7 +20,7 @@ def climb(axes: Sequence[Axes], accuracies: pd.DataFrame, minutes: pd.Series) ->
     sns.stripplot(percent.reset_index().melt("rung"), x="value", y="rung", ax=axes[0], **look)
     axes[0].plot(percent.mean(axis=1), percent.index, "D-", color=COLOURS[0], label="mean", zorder=3)
     handles = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
-    axes[0].legend(handles.values(), handles, loc="lower left")
+    axes[0].legend(handles.values(), handles, loc="best")
     axes[0].set(title="Accuracy", xlabel="validation accuracy (%)", ylabel="")
     sns.barplot(x=minutes, y=minutes.index, color="0.6", saturation=1, width=0.6, ax=axes[1])
     axes[1].bar_label(axes[1].containers[0], fmt="%.1f", padding=3, fontsize="small")
@@ -37,8 +37,8 @@ def changes(ax: Axes, found: pd.DataFrame, words: Sequence[str]) -> Axes:
     ax.axvline(0, color="0.3", linewidth=0.8)
     for word, colour, marker in zip(sorted({*words}), COLOURS, MARKERS, strict=False):
         some = np.array(words) == word
-        look = {"color": colour, "capsize": 3, "label": word or "one seed"}
-        ax.errorbar(points["difference"][some], rows[some], xerr=half[some], fmt=marker, **look)
+        ax.errorbar(points["difference"][some], rows[some], xerr=half[some], fmt="none", ecolor=colour, capsize=3)
+        ax.plot(points["difference"][some], rows[some], marker, color=colour, label=word or "one seed")
     ax.set_yticks(rows, found.index)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     ax.set(title="Less than the whole to the left, more to the right", xlabel="difference (percentage points)")

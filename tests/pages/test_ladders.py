@@ -30,11 +30,12 @@ def test_changes_are_points_with_intervals_and_a_look_for_each_word(axes):
     rows = {"without a": [-0.01, -0.02, 0.0], "without b": [0.02, 0.01, 0.03], "with c": [0.0, -0.01, 0.01]}
     found = pd.DataFrame.from_dict(rows, orient="index", columns=["difference", "low", "high"])
     ladders.changes(axes[0], found, ["level", "more", "level"])
-    drawn = {}
-    for points, _, bars in axes[0].containers:
-        for x, y, ends in zip(*points.get_data(), bars[0].get_segments(), strict=True):
-            drawn[y] = [x, *ends[:, 0].round(6)]
-    assert drawn == {0: [-1, -2, 0], 1: [2, 1, 3], 2: [0, -1, 1]}
+    level, more = (line for line in axes[0].lines if line.get_label() in ("level", "more"))
+    assert level.get_xydata().round(6).tolist() == [[-1, 0], [0, 2]]
+    assert more.get_xydata().round(6).tolist() == [[2, 1]]
+    assert level.get_marker() != more.get_marker()
+    ends = {bar[0, 1]: bar[:, 0].round(6).tolist() for bars in axes[0].collections for bar in bars.get_segments()}
+    assert ends == {0: [-2, 0], 1: [1, 3], 2: [-1, 1]}
     assert [text.get_text() for text in axes[0].get_yticklabels()] == list(rows)
     assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["level", "more"]
 
