@@ -18,6 +18,8 @@ from lab.tracking import REPOSITORY
 
 TABLE = REPOSITORY / "tables" / "how_far.csv.xz"
 KEYS = ("config",)
+METRIC = "validationaccuracy"
+GUESS = 0.1  # the accuracy of what diverged
 
 
 def key(config: Config) -> str:
@@ -33,3 +35,12 @@ def plain(value: Any) -> Any:
 def load(path: str | Path = TABLE) -> pd.DataFrame:
     """The table; without rows where there is none yet."""
     return pd.read_csv(path) if Path(path).exists() else growing.empty(KEYS)
+
+
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """By configuration: its `accuracy` on the validation images after the last epoch, missing without such images, and
+    the core `minutes` of its training, which other work on the machine makes longer."""
+    runs = table.groupby("config", sort=False)
+    found = runs.tail(1).set_index("config")
+    accuracy = found[METRIC].astype(float).mask(found["status"] == "diverged", GUESS)
+    return pd.DataFrame({"accuracy": accuracy, "minutes": runs["seconds"].sum().astype(float) / 60})

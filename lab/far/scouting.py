@@ -36,12 +36,11 @@ def recipes(path: Path) -> list[Config]:
 def winner(table: pd.DataFrame, path: Path = LONG) -> Config | None:
     """The recipe that is best by the mean over its seeds of the validation accuracy in the end, without a seed; None
     until all of the sweep is in the table. So the rule by which it is chosen is older than any of its results."""
-    asked = recipes(path)
-    rows = table[table["config"].isin(map(records.key, asked))].groupby("config").tail(1).set_index("config")
-    if len(rows) < len(asked):
+    asked, found = recipes(path), records.ends(table)["accuracy"]
+    names = list(map(records.key, asked))
+    if not set(names) <= set(found.index):
         return None
-    each = pd.DataFrame({"recipe": [records.key(bare(config)) for config in asked]})
-    each["accuracy"] = rows.loc[map(records.key, asked), "validationaccuracy"].fillna(0).to_numpy()  # 0: it diverged
+    each = pd.DataFrame({"recipe": [records.key(bare(config)) for config in asked], "accuracy": found[names].tolist()})
     best = each.groupby("recipe", sort=False)["accuracy"].mean().idxmax()
     return next(bare(config) for config in asked if records.key(bare(config)) == best)
 

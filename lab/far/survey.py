@@ -22,23 +22,10 @@ from lab.far.final import Kept
 from lab.far.ladder import SEEDS, WHOLE, Ladder
 from lab.search.sweepfile import read
 
-GUESS = 0.1  # the accuracy of what diverged
-METRIC = "validationaccuracy"
-
-
-def ends(table: pd.DataFrame) -> pd.DataFrame:
-    """By configuration: its `accuracy` on the validation images after the last epoch, and the core `minutes` of its
-    training, which other work on the machine makes longer."""
-    runs = table.groupby("config", sort=False)
-    found = runs.tail(1).set_index("config")[[METRIC, "status"]]
-    diverged = found["status"] == "diverged"
-    accuracy = found[METRIC].astype(float).mask(diverged, GUESS)
-    return pd.DataFrame({"accuracy": accuracy, "minutes": runs["seconds"].sum().astype(float) / 60})
-
 
 def progress(table: pd.DataFrame, parts: Mapping[str, Iterable[Config]]) -> pd.DataFrame:
     """For each part of the plan: how many trainings it asks for, how many are there, and the core hours of these."""
-    found = ends(table)
+    found = records.ends(table)
     rows = []
     for part, configs in parts.items():
         asked = pd.Index([records.key(config) for config in configs]).unique()
@@ -53,7 +40,7 @@ def progress(table: pd.DataFrame, parts: Mapping[str, Iterable[Config]]) -> pd.D
 
 def _each(table: pd.DataFrame, recipes: Mapping[str, Config], seeds: Sequence[int], what: str) -> pd.DataFrame:
     """A figure of each training: a row for each recipe, a column for each seed, missing where there is none."""
-    found = ends(table)[what]
+    found = records.ends(table)[what]
     rows = [[found.get(records.key(recipe | {"seed": seed}), np.nan) for seed in seeds] for recipe in recipes.values()]
     return pd.DataFrame(rows, index=list(recipes), columns=list(seeds), dtype=float)
 
@@ -91,9 +78,8 @@ def differences(each: pd.DataFrame, pairs: Mapping[str, str]) -> pd.DataFrame:
     """How much more accurate recipes are than another one each: `difference`, and `low` to `high`, a 95 % interval that
     holds for all at once (Bonferroni), missing with one seed."""
     means, (error, free) = each.mean(axis=1), deviation(each)
-    half = (
-        error * np.sqrt(2 / len(each.columns)) * stats.t.ppf(1 - 0.025 / len(pairs), free) if free and pairs else np.nan
-    )
+    quantile = stats.t.ppf(1 - 0.025 / len(pairs), free) if free and pairs else np.nan
+    half = quantile * error * np.sqrt(2 / len(each.columns))
     found = pd.Series({name: means[name] - means[other] for name, other in pairs.items()}, dtype=float)
     return pd.DataFrame({"difference": found, "low": found - half, "high": found + half})
 
@@ -108,12 +94,12 @@ def changes(each: pd.DataFrame, whole: str = WHOLE) -> pd.DataFrame:
     return differences(each, {name: whole for name in each.index if name != whole and whole in each.index})
 
 
-def described(each: pd.DataFrame, found: pd.DataFrame, words: Sequence[str], minutes: pd.Series) -> pd.DataFrame:
+def described(each: pd.DataFrame, found: pd.DataFrame, words: Sequence[str], cost: pd.Series) -> pd.DataFrame:
     """Recipes as a page shows them: their mean accuracy in per cent, the differences that were `found`, in points, what
-    these say in `words`, and core minutes."""
+    these say in `words`, and their cost in core minutes."""
     points = (100 * found).set_axis(["gain", "from", "to"], axis="columns").assign(verdict=list(words))
     frame = pd.DataFrame({"accuracy (%)": 100 * each.mean(axis=1)}).join(points)
-    return frame.join(minutes.rename("core minutes"))
+    return frame.join(cost.rename("core minutes"))
 
 
 # --- scouting ---
@@ -135,11 +121,11 @@ def recipes(path: Path) -> tuple[dict[str, Config], list[int]]:
 
 def scouted(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """A row for each training of a sweep that is there, best first: what varies, the metric, and `core minutes`."""
-    found, names = ends(table), varied(path)
+    found, names = records.ends(table), varied(path)
     there = [config for config in scouting.recipes(path) if records.key(config) in found.index]
     rows = pd.DataFrame([{name: records.plain(config[name]) for name in names} for config in there], columns=names)
-    rows[[METRIC, "core minutes"]] = found.loc[[records.key(config) for config in there]].to_numpy()
-    return rows.sort_values(METRIC, ascending=False, kind="stable", ignore_index=True)
+    rows[[records.METRIC, "core minutes"]] = found.loc[[records.key(config) for config in there]].to_numpy()
+    return rows.sort_values(records.METRIC, ascending=False, kind="stable", ignore_index=True)
 
 
 # --- the test images ---

@@ -10,12 +10,13 @@ import pandas as pd
 from lab.evaluation import scores, sentences
 from lab.evaluation.scores import Gap
 from lab.evaluation.sentences import listed, told_apart
-from lab.far.survey import METRIC
+from lab.far.records import METRIC
+from lab.tabular.survey import Z
 from lab.tabular.table import COUNTS
 
 MORE, LESS, LEVEL = "more", "less", "not to be told apart"
 ALONE, TOGETHER = 0.92, 0.925  # what was hoped for: of a network in the mean, and of five together
-PUBLISHED, WHOSE = 0.9163, "3x1024 with 200 augmented epochs (repository anokland/local-loss)"
+PUBLISHED, WHOSE = 0.9163, "three layers of 1,024 for 200 epochs (repository anokland/local-loss)"
 WAITS = "This waits for what `make far` trains last, on everything."
 FEW = 4  # recipes that are too few to say which parameters matter
 
@@ -75,7 +76,7 @@ def worth(found: pd.DataFrame) -> str:
         change = f"{most} ({100 * found['difference'][most]:+.2f} points)"
         return f"With one seed each, the largest change is that {change}. What of it is luck, one seed does not say."
     told = _sorted_out(found, "better than the whole", "worse than the whole", f"{LEVEL} from the whole")
-    return f"By intervals that hold for all {len(found)} at once, {told}"
+    return f"By intervals that hold for all at once, {told}"
 
 
 def scouted(rows: pd.DataFrame, varied: Sequence[str]) -> str:
@@ -103,7 +104,7 @@ def longest(each: pd.DataFrame, found: pd.DataFrame) -> str:
     if not len(found) or found["low"].isna().all():
         return f"{text}, with one seed. What of it is luck, one seed does not say."
     told = _sorted_out(found, "better", "worse", f"{LEVEL} from it")
-    return f"{text}, the mean of {len(each.columns)} seeds. By intervals that hold for all {len(found)} others, {told}"
+    return f"{text}, the mean of {len(each.columns)} seeds. By intervals that hold for all others at once, {told}"
 
 
 # --- the test images ---
@@ -136,8 +137,7 @@ def winner(accuracy: Sequence[float], images: int, minutes: float) -> str:
         f"**{len(accuracy)} networks of the winner are right for {mean:.2%} of the test images, on average** (95 % "
         f"interval {low:.2%} to {high:.2%} over seeds, {least:.2%} to {most:.2%} over test images): "
         f"{goal(mean, ALONE)}. The best plain multilayer perceptron that was found elsewhere, {WHOSE}, has "
-        f"{PUBLISHED:.2%}: "
-        f"{sentences.exceeds(accuracy, PUBLISHED)}. Each was trained for {minutes:.0f} minutes of one core."
+        f"{PUBLISHED:.2%}: {sentences.exceeds(accuracy, PUBLISHED)}. Each was trained for {minutes:.0f} minutes of one core."
     )
 
 
@@ -155,7 +155,7 @@ def calibrated(alone: Gap, excess: Sequence[float], errors: tuple[float, float])
     much surer they are together than right, and `errors` are the calibration errors, alone, on average, and together.
     """
     verdict, numbers = sentences.compared(alone, "above", "below")
-    mean, half = 100 * float(np.mean(excess)), 196 * float(np.std(excess, ddof=1)) / len(excess) ** 0.5
+    mean, half = 100 * np.mean(excess), 100 * Z * np.std(excess, ddof=1) / len(excess) ** 0.5
     both = told_apart(mean - half, mean + half, "above", "below")
     interval = f"95 % interval {mean - half:+.2f} to {mean + half:+.2f} over test images"
     return (

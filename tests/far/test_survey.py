@@ -18,7 +18,7 @@ def each(rows, seeds=(0, 1, 2)):
 def test_what_is_on_record_of_a_training_is_its_last_epoch_and_all_its_minutes():
     table = ended([({"layers": 1}, 0.9), ({"layers": 2}, None)])
     table.loc[0, ["validationaccuracy", "seconds"]] = 0.3, 118.766
-    found = survey.ends(table)
+    found = records.ends(table)
     assert found.loc[records.key({"layers": 1})].tolist() == pytest.approx([0.9, 2.0])
     assert found["accuracy"][records.key({"layers": 2})] == 0.1  # what diverged guesses
 
@@ -111,7 +111,7 @@ def test_a_sweep_is_told_by_what_it_varies_best_first():
     assert list(found) == [*varied, "validationaccuracy", "core minutes"]
     assert len(found) == len(scouting.recipes(scouting.SHORT))
     assert found["validationaccuracy"].is_monotonic_decreasing
-    best = max(scouting.recipes(scouting.SHORT), key=lambda c: survey.ends(table)["accuracy"][records.key(c)])
+    best = max(scouting.recipes(scouting.SHORT), key=lambda c: records.ends(table)["accuracy"][records.key(c)])
     shown = {name: " + ".join(best[name]) if isinstance(best[name], list) else best[name] for name in varied}
     assert found.iloc[0][varied].to_dict() == shown
     assert survey.scouted(table[:0], scouting.SHORT).empty

@@ -61,7 +61,7 @@ def test_a_climb_with_one_seed_says_that_it_may_be_luck():
 def test_what_each_is_worth_is_told_by_its_word():
     rows = found(without_dropout=(-1, -0.4), with_shifts=(0.2, 0.4), without_mixup=(-0.2, 0.1))
     assert words.worth(rows) == (
-        "By intervals that hold for all 3 at once, better than the whole: with shifts (+0.30); worse than the whole: "
+        "By intervals that hold for all at once, better than the whole: with shifts (+0.30); worse than the whole: "
         "without dropout (-0.70); not to be told apart from the whole: without mixup (-0.05)."
     )
     one = rows.assign(low=np.nan, high=np.nan)
