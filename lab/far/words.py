@@ -137,7 +137,8 @@ def winner(accuracy: Sequence[float], images: int, minutes: float) -> str:
         f"**{len(accuracy)} networks of the winner are right for {mean:.2%} of the test images, on average** (95 % "
         f"interval {low:.2%} to {high:.2%} over seeds, {least:.2%} to {most:.2%} over test images): "
         f"{goal(mean, ALONE)}. The best plain multilayer perceptron that was found elsewhere, {WHOSE}, has "
-        f"{PUBLISHED:.2%}: {sentences.exceeds(accuracy, PUBLISHED)}. Each was trained for {minutes:.0f} minutes of one core."
+        f"{PUBLISHED:.2%}: {sentences.exceeds(accuracy, PUBLISHED)}. Each was trained for {minutes:.0f} minutes of one "
+        "core."
     )
 
 
