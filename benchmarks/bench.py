@@ -133,17 +133,17 @@ class Worker:
 
 def compare(workers: dict[str, Worker], requests: Sequence[str], rounds: int) -> dict[str, dict[str, dict[str, Any]]]:
     """Request -> worker -> {"first", "cpu", "wall"}: seconds of the first time, then of each round; all take turns."""
-    found = {r: {name: {"cpu": [], "wall": []} for name in workers} for r in requests}
+    timings = {r: {name: {"cpu": [], "wall": []} for name in workers} for r in requests}
     for request, (name, worker) in itertools.product(requests, workers.items()):
-        found[request][name]["first"] = worker.ask(request)["wall"]
+        timings[request][name]["first"] = worker.ask(request)["wall"]
     names = list(workers)
     for turn in range(rounds):
         turn %= len(names)
         for request, name in itertools.product(requests, names[turn:] + names[:turn]):  # nobody is always the last
             answer = workers[name].ask(request)
             for unit in ("cpu", "wall"):
-                found[request][name][unit].append(answer[unit])
-    return found
+                timings[request][name][unit].append(answer[unit])
+    return timings
 
 
 def start(peer: str, rounds: int, limit: int) -> dict[str, Any]:
@@ -173,7 +173,7 @@ def run(
     path: Path, peers: Sequence[str], workloads: Sequence[str], rounds: int, limit: int, again: bool, held: str = ""
 ) -> dict:
     """Measure what `path` does not hold yet, and keep it there after each step. `held`: to what, if peers are."""
-    found = {} if again else read_json(path)
+    measurements = {} if again else read_json(path)
     os.environ.update(HELD.get(held, {}))  # which their processes take over
     about = {
         "sources": _digest(),
@@ -185,10 +185,10 @@ def run(
         "limit": limit,
         "rounds": rounds,
     }
-    if other := [key for key in about if found.get(key) != about[key]]:
-        if found:
+    if other := [key for key in about if measurements.get(key) != about[key]]:
+        if measurements:
             print(f"{path} has other {', '.join(other)}: all is measured anew", file=sys.stderr)
-        found = (
+        measurements = (
             about | {"commit": commit(ROOT)} | {"date": datetime.now(UTC).isoformat(timespec="seconds"), "measured": {}}
         )
     threads = (1, 2) if len(CORES) > 1 else (1,)
@@ -198,7 +198,7 @@ def run(
     began, done = time.monotonic(), 0
     for number, step in enumerate(steps, 1):
         key = " ".join(map(str, step))
-        if key in found["measured"]:
+        if key in measurements["measured"]:
             continue
         left = f", about {duration((time.monotonic() - began) / done * (len(steps) - number + 1))} left" if done else ""
         print(f"{number} of {len(steps)}: {key}{left}", file=sys.stderr, flush=True)
@@ -207,17 +207,17 @@ def run(
                 with ExitStack() as stack:
                     able = [p for p in peers if PEERS[p].takes(WORKLOADS[workload])]
                     workers = {p: stack.enter_context(Worker(p, workload, t, limit=limit)) for p in able}
-                    found["measured"][key] = compare(
+                    measurements["measured"][key] = compare(
                         workers, ["epoch", "predict"], rounds if t == 1 else min(rounds, 3)
                     )
             case "start", peer:
-                found["measured"][key] = start(peer, rounds, limit)
+                measurements["measured"][key] = start(peer, rounds, limit)
             case "pair", peer, workload:
-                found["measured"][key] = side_by_side(peer, workload, rounds, limit)
+                measurements["measured"][key] = side_by_side(peer, workload, rounds, limit)
         done += 1
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, found)
-    return found
+        write_json(path, measurements)
+    return measurements
 
 
 def _digest() -> str:
@@ -248,11 +248,11 @@ def instructions() -> str:
 # --- Tables -----------------------------------------------------------------------------------------------------------
 
 
-def tables(found: dict[str, Any]) -> Iterator[str]:
+def tables(measurements: dict[str, Any]) -> Iterator[str]:
     """The measurements as tables in text: medians, and their range over the rounds."""
-    measured = found["measured"]
+    measured = measurements["measured"]
     for request, what in (
-        ("epoch", f"an epoch of {found['limit']:,} images"),
+        ("epoch", f"an epoch of {measurements['limit']:,} images"),
         ("predict", f"{INFERENCE:,} predictions"),
     ):
         for threads, unit in ((1, "cpu"), (2, "wall")):
@@ -310,8 +310,8 @@ def core(base: str, peers: Iterable[str], workloads: Sequence[str], rounds: int,
                 Worker(peer, workload, limit=limit, root=there) as old,
                 Worker(peer, workload, limit=limit) as new,
             ):
-                found = compare({"old": old, "new": new}, ["epoch"], rounds)["epoch"]
-            before, after = found["old"]["cpu"], found["new"]["cpu"]
+                timings = compare({"old": old, "new": new}, ["epoch"], rounds)["epoch"]
+            before, after = timings["old"]["cpu"], timings["new"]["cpu"]
             ratio = statistics.median(b / a for a, b in zip(before, after, strict=True))
             row = f"{statistics.median(before):>14.3f}{statistics.median(after):>10.3f}{ratio:>10.3f}"
             print(f"{workload + ', ' + PEERS[peer].title:<30}{row}", flush=True)
@@ -343,9 +343,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         core(options.base, options.peers, options.workloads, options.rounds, options.limit)
     else:
         what = options.peers, options.workloads, options.rounds, options.limit
-        found = run(options.output, *what, options.again, options.held_to)
-        print(f"{found['machine']}\n{', '.join(f'{k} {v}' for k, v in found['versions'].items())}")
-        print(*tables(found), sep="\n")
+        measurements = run(options.output, *what, options.again, options.held_to)
+        print(f"{measurements['machine']}\n{', '.join(f'{k} {v}' for k, v in measurements['versions'].items())}")
+        print(*tables(measurements), sep="\n")
 
 
 if __name__ == "__main__":

@@ -471,26 +471,26 @@ class Jax(Peer):
 
         def outputs(parameters, h, statistics, key=None):
             """a_L, and the statistics of each normalized layer, with a key, for training, those of the batch."""
-            found = []
+            measured = []
             for k, (W, b, *gain) in enumerate(parameters[:-1]):
                 h = h @ W
                 if gain:
                     mean, variance = statistics[k] if key is None else (h.mean(axis=0), h.var(axis=0))
-                    found.append((mean, variance))
+                    measured.append((mean, variance))
                     h = gain[0] * (h - mean) * jax.lax.rsqrt(variance + 1e-5)
                 h = activation(h + b)
                 if w.dropout and key is not None:
                     kept = jax.random.bernoulli(jax.random.fold_in(key, k), 1 - w.dropout, h.shape)
                     h = jnp.where(kept, h / (1 - w.dropout), 0)
             W, b = parameters[-1]
-            return h @ W + b, found
+            return h @ W + b, measured
 
         def objective(parameters, x, y, key):
-            a, found = outputs(parameters, x, None, key)
+            a, measured = outputs(parameters, x, None, key)
             scores = jax.nn.log_softmax(a)
             loss = -jnp.take_along_axis(scores, y[:, None], axis=1).mean()
             smooth = w.label_smoothing
-            return (1 - smooth) * loss - smooth * scores.mean() if smooth else loss, found
+            return (1 - smooth) * loss - smooth * scores.mean() if smooth else loss, measured
 
         def mirrored(x, key):
             chosen = jax.random.bernoulli(key, 0.5, (len(x), 1))
@@ -503,12 +503,12 @@ class Jax(Peer):
                 if w.augmentation == "mirror":
                     x = mirrored(x, jax.random.fold_in(key, w.layers))
                 descend = jax.value_and_grad(objective, has_aux=True)
-                (loss, found), gradients = descend(parameters, x, labels[rows], key)
+                (loss, measured), gradients = descend(parameters, x, labels[rows], key)
                 pairs = zip(gradients, parameters, strict=True)
                 gradients = [(dW + l2 * W, *rest) for (dW, *rest), (W, *_) in pairs]
                 unbiased = w.batch_size / (w.batch_size - 1)
-                found = [(mean, variance * unbiased) for mean, variance in found]
-                statistics = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, statistics, found)
+                measured = [(mean, variance * unbiased) for mean, variance in measured]
+                statistics = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, statistics, measured)
                 return (t + 1, update(t, gradients, state), statistics), loss
 
             carry, losses = jax.lax.scan(step, (t, state, statistics), order)

@@ -43,9 +43,9 @@ def main() -> None:
     options = parser.parse_args()
     options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="sweeping-") as folder:
-        found = measured(Path(folder), options.runs, options.workers)
-    write_json(options.output, found)
-    for what, numbers in found.items():
+        measurements = measured(Path(folder), options.runs, options.workers)
+    write_json(options.output, measurements)
+    for what, numbers in measurements.items():
         print(f"{what:16} {json.dumps(numbers) if isinstance(numbers, dict) else numbers}")
 
 

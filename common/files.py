@@ -131,8 +131,8 @@ def clear(folder: Path, name: str = "") -> None:
 
 def _matching(folder: Path, name: str) -> list[str]:
     with suppress(OSError), os.scandir(folder) as entries:
-        found = [(entry.path, UNDER_WAY.fullmatch(entry.name)) for entry in entries if entry.name.endswith(".tmp")]
-        return [path for path, match in found if match and name in ("", match[1])]
+        matches = [(entry.path, UNDER_WAY.fullmatch(entry.name)) for entry in entries if entry.name.endswith(".tmp")]
+        return [path for path, match in matches if match and name in ("", match[1])]
     return []
 
 

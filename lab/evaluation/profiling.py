@@ -109,10 +109,10 @@ def breakdown(net: Any, train: tuple[np.ndarray, np.ndarray], rounds: int = 3) -
         clocks.append(clock)
 
     seconds = in_turn({"epoch": epoch, PRODUCTS: lambda: [multiply() for _ in range(steps)]}, rounds, time.perf_counter)
-    found = {what: statistics.median(clock[name] for clock in clocks[1:]) for name, what in PARTS.items()}
-    found[PRODUCTS] = statistics.median(seconds[PRODUCTS])
-    found[REST] = max(statistics.median(seconds["epoch"]) - sum(found.values()), 0.0)
-    return {part: 1e6 * value / steps for part, value in found.items()}
+    medians = {what: statistics.median(clock[name] for clock in clocks[1:]) for name, what in PARTS.items()}
+    medians[PRODUCTS] = statistics.median(seconds[PRODUCTS])
+    medians[REST] = max(statistics.median(seconds["epoch"]) - sum(medians.values()), 0.0)
+    return {part: 1e6 * value / steps for part, value in medians.items()}
 
 
 @contextmanager
@@ -146,10 +146,12 @@ def kept(path: Path) -> dict[str, Any]:
 
 def results(*paths: Path) -> list[dict[str, Any]]:
     """What `make bench` has left in those of the files that there are and that hold measurements."""
-    return [found for path in paths if (found := kept(path)).get("measured")]
+    return [measurements for path in paths if (measurements := kept(path)).get("measured")]
 
 
-def measured(found: Mapping[str, Any], request: str = "epoch", threads: int = 1, unit: str = "cpu") -> pd.DataFrame:
+def measured(
+    measurements: Mapping[str, Any], request: str = "epoch", threads: int = 1, unit: str = "cpu"
+) -> pd.DataFrame:
     """A row for each workload and peer; none, if nothing was measured yet.
 
     Columns: workload, peer (its title), seconds (the median, by unit: cpu or wall) of an `epoch` or `predict`, rounds
@@ -159,14 +161,14 @@ def measured(found: Mapping[str, Any], request: str = "epoch", threads: int = 1,
     import pandas as pd
 
     rows = []
-    for key, answers in found.get("measured", {}).items():
+    for key, answers in measurements.get("measured", {}).items():
         kind, *rest = key.split()
         if kind == "compare" and rest[1] == str(threads):
             for peer, answer in answers[request].items():
                 seconds, floor = answer[unit], answers[request]["gemm"][unit]
                 times = tuple(a / b for a, b in zip(seconds, floor, strict=True))
                 some = statistics.median(seconds), times, statistics.median(times), min(times), max(times)
-                rows.append([rest[0], found["titles"][peer], *some])
+                rows.append([rest[0], measurements["titles"][peer], *some])
     return pd.DataFrame(rows, columns=["workload", "peer", "seconds", "rounds", "median", "least", "most"])
 
 
@@ -179,12 +181,12 @@ def ratios(table: pd.DataFrame) -> pd.DataFrame:
     return wide.loc[wide.mean(axis="columns").sort_values().index].rename_axis(index=None, columns=None)
 
 
-def side_by_side(found: Sequence[Mapping[str, Any]], request: str = "epoch") -> pd.DataFrame:
+def side_by_side(machines: Sequence[Mapping[str, Any]], request: str = "epoch") -> pd.DataFrame:
     """`ratios` of several results, the columns of each named by its instructions, or its machine."""
     import pandas as pd
 
     parts: dict[str, pd.DataFrame] = {}
-    for one in found:
+    for one in machines:
         if len(table := measured(one, request)):
             name = one.get("instructions") or one["machine"]
             parts[f"{name}, {one['date']}" if name in parts else name] = ratios(table)
@@ -198,8 +200,8 @@ def quotients(mine: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 def tied(mine: Sequence[float], theirs: Sequence[float]) -> bool:
     """Whether neither is faster than the other in every round."""
-    found = quotients(mine, theirs)
-    return min(found) <= 1 <= max(found)
+    ratios = quotients(mine, theirs)
+    return min(ratios) <= 1 <= max(ratios)
 
 
 def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
@@ -212,9 +214,9 @@ def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
         return ""
     said = []
     for workload, mine, other in wide[[ours, theirs]].dropna().itertuples():  # not every peer takes every workload
-        found = quotients(mine, other)
+        ratios = quotients(mine, other)
         tie = ", a tie" * tied(mine, other)
-        said.append(f"{workload} {statistics.median(found):.2f} ({min(found):.2f} to {max(found):.2f}{tie})")
+        said.append(f"{workload} {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}{tie})")
     return "; ".join(said)
 
 
@@ -228,9 +230,9 @@ def rivals(table: pd.DataFrame, ours: Sequence[str]) -> pd.DataFrame:
     mine = table[table.peer == ours[-1]].set_index("workload")["rounds"]
     others = table[~table.peer.isin([*FLOORS, *ours])]
     rows = [
-        [one.workload, one.peer, statistics.median(found), min(found), max(found)]
+        [one.workload, one.peer, statistics.median(ratios), min(ratios), max(ratios)]
         for one in others.itertuples()
-        for found in [quotients(mine[one.workload], one.rounds)]
+        for ratios in [quotients(mine[one.workload], one.rounds)]
     ]
     return pd.DataFrame(rows, columns=["workload", "peer", "median", "least", "most"]).sort_values("median")
 
@@ -250,14 +252,14 @@ def fastest(table: pd.DataFrame) -> str:
     return said + (f", level with {' and '.join(level)}" if level else "")
 
 
-def provenance(found: Mapping[str, Any]) -> str:
+def provenance(measurements: Mapping[str, Any]) -> str:
     """On what, when and from what it was measured, in a sentence; where nothing was, how to."""
-    if not found.get("measured"):
+    if not measurements.get("measured"):
         return "*Not measured on this machine yet: `make bench` does it, in an hour.*"
-    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    when = f"{found['date'][:10]}, at commit {found['commit']}, in {found['rounds']} rounds"
-    when += f" of {found['limit']:,} images" if "limit" in found else ""
-    return f"Measured on {found['machine']}, {when}, with {versions}."
+    versions = ", ".join(f"{name} {version}" for name, version in measurements["versions"].items())
+    when = f"{measurements['date'][:10]}, at commit {measurements['commit']}, in {measurements['rounds']} rounds"
+    when += f" of {measurements['limit']:,} images" if "limit" in measurements else ""
+    return f"Measured on {measurements['machine']}, {when}, with {versions}."
 
 
 def step_by_step(net: Any) -> None:

@@ -17,8 +17,8 @@ def unpaired_interval(first: Sequence[float], second: Sequence[float]) -> tuple[
     """The 95 % interval of the difference of the means of independent values that are no pairs (Welch, 1947)."""
     if np.ptp(first) == np.ptp(second) == 0:  # SciPy's is nan
         return (float(np.mean(first) - np.mean(second)),) * 2
-    found = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
-    return float(found.low), float(found.high)
+    interval = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+    return float(interval.low), float(interval.high)
 
 
 class Gap(NamedTuple):
@@ -104,8 +104,8 @@ def class_scores(counts: ndarray) -> dict[str, ndarray]:
     The counts may be means over several networks: each cell stands for so many cases.
     """
     true, said = np.indices(counts.shape).reshape(2, -1)
-    found = metrics.precision_recall_fscore_support(true, said, sample_weight=np.ravel(counts), zero_division=0)
-    return dict(zip(("precision", "recall", "F1"), found[:3], strict=True))
+    scored = metrics.precision_recall_fscore_support(true, said, sample_weight=np.ravel(counts), zero_division=0)
+    return dict(zip(("precision", "recall", "F1"), scored[:3], strict=True))
 
 
 def side_by_side(counts: ndarray) -> list[int]:
@@ -165,8 +165,8 @@ def correlations(table: pd.DataFrame, parameters: Sequence[str], metric: str) ->
         numeric = column.dtype.kind in "iuf"
         features |= {name: column} if numeric else {f"{name} = {value}": column == value for value in column.unique()}
     ranks = table[metric].rank(na_option="top")
-    found = {name: ranks.corr(column.rank()) for name, column in features.items() if column.nunique() > 1}
-    return pd.Series(found, dtype=float).sort_values(ascending=False, kind="stable")
+    coefficients = {name: ranks.corr(column.rank()) for name, column in features.items() if column.nunique() > 1}
+    return pd.Series(coefficients, dtype=float).sort_values(ascending=False, kind="stable")
 
 
 def chance(runs: int, at_once: int = 1) -> float:

@@ -19,27 +19,27 @@ def kept(path: Path) -> dict[str, Any]:
     return read_or_say(Swept, path, "make bench-sweep")
 
 
-def table(found: Mapping[str, Any]) -> pd.DataFrame:
+def table(measurements: Mapping[str, Any]) -> pd.DataFrame:
     """A row for each sweep, and for W&B's agent with the configurations of the random one; none without a measurement.
 
     Columns: configurations an hour, and the share of the time that the workers' cores trained, where it is known.
     """
     import pandas as pd
 
-    rates, shares = found.get("an hour", {}), found.get("share", {})
+    rates, shares = measurements.get("an hour", {}), measurements.get("share", {})
     columns = {"configurations an hour": rates, "share of the time in training": shares}
     return pd.DataFrame(columns).reindex(list(rates)).rename_axis("runs of")
 
 
-def finding(found: Mapping[str, Any]) -> str:
+def finding(measurements: Mapping[str, Any]) -> str:
     """What a run costs beside its training, and where that was measured; where it was not, how to."""
-    if not found:
+    if not measurements:
         return "*Not measured on this machine yet: `make bench-sweep` does it, in a quarter of an hour.*"
-    where = f"{found['processor']}, {found['date'][:10]}, at commit {found['commit']}"
-    sentence = f"A run of a sweep costs {found['overhead']:.2f} s of a core besides its training"
-    rates = found["an hour"]
+    where = f"{measurements['processor']}, {measurements['date'][:10]}, at commit {measurements['commit']}"
+    sentence = f"A run of a sweep costs {measurements['overhead']:.2f} s of a core besides its training"
+    rates = measurements["an hour"]
     if rates.get("random") and rates.get(AGENT):
         times = rates["random"] / rates[AGENT]
-        sentence += f"; with {found['workers']} workers, {found['runs']} random runs come to {times:.1f} times as many "
-        sentence += "configurations an hour as the same by `wandb agent`, which starts a process for each"
+        sentence += f"; with {measurements['workers']} workers, {measurements['runs']} random runs come to {times:.1f} "
+        sentence += "times as many configurations an hour as the same by `wandb agent`, which starts a process for each"
     return f"**{sentence}** ({where})."

@@ -64,8 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
         elif not index.exists():
             raise ReportError(f"{index} does not exist yet: make builds it")
         else:
-            for label, found in results(runs_root()).items():
-                print(f"{label}: {found['value']}", f"({found['note']})" if found["note"] else "")
+            for label, entry in results(runs_root()).items():
+                print(f"{label}: {entry['value']}", f"({entry['note']})" if entry["note"] else "")
             print(f"Reports: {index}")
     except (ReportError, NotebookError, OSError) as error:
         print(f"report.py: {masked(str(error))}", file=sys.stderr)

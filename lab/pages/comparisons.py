@@ -93,10 +93,11 @@ def importance(ax: Axes, shares: pd.DataFrame, metric: str = METRIC) -> Axes:
     return ax
 
 
-def correlation(ax: Axes, found: pd.Series, limit: float) -> Axes:
+def correlation(ax: Axes, coefficients: pd.Series, limit: float) -> Axes:
     """Rank correlations with the metric; those beyond the `limit` of what chance explains are in colour."""
-    colours = [COLOURS[0] if abs(value) > limit else "0.75" for value in found]
-    sns.barplot(x=found.to_numpy(), y=found.index, hue=found.index, palette=colours, saturation=1, width=0.7, ax=ax)
+    colours = [COLOURS[0] if abs(value) > limit else "0.75" for value in coefficients]
+    names = coefficients.index
+    sns.barplot(x=coefficients.to_numpy(), y=names, hue=names, palette=colours, saturation=1, width=0.7, ax=ax)
     ax.axvspan(-limit, limit, color="0.93", zorder=0)
     ax.axvline(0, color="0.3", linewidth=0.8)
     ax.set(title="What goes with the metric", xlabel="rank correlation (in the grey: no more than chance)", ylabel="")

@@ -199,8 +199,8 @@ def binned(column: pd.Series) -> pd.Series:
     """The values in their order, as an ordered category: few as they are, many numbers in four rounded ranges."""
     import pandas as pd
 
-    found = axis(column)
-    ends = np.array([end for _, end, _ in found.parts])
-    codes = np.where(np.isnan(found.heights), -1, np.minimum(np.searchsorted(ends, found.heights), len(ends) - 1))
-    labels = [label for *_, label in found.parts]
+    scale = axis(column)
+    ends = np.array([end for _, end, _ in scale.parts])
+    codes = np.where(np.isnan(scale.heights), -1, np.minimum(np.searchsorted(ends, scale.heights), len(ends) - 1))
+    labels = [label for *_, label in scale.parts]
     return pd.Series(pd.Categorical.from_codes(codes, labels, ordered=True), column.index, name=column.name)

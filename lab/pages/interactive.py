@@ -75,13 +75,13 @@ def parallel_coordinates(
 
     The table has a row a run: its `name`, the `parameters`, and the metric, missing where it diverged.
     """
-    found = coordinates(table, parameters, metric, goal)
-    names = table["name"].iloc[found.order].astype(str)
+    lines = coordinates(table, parameters, metric, goal)
+    names = table["name"].iloc[lines.order].astype(str)
     runs = [
         {"name": name, "value": value, "shade": round(float(shade), 3)}
-        for name, value, shade in zip(names, found.values, found.shades, strict=True)
+        for name, value, shade in zip(names, lines.values, lines.shades, strict=True)
     ]
-    show(fig, alt, "parallel", {"axes": [_described(axis) for axis in found.axes], "runs": runs})
+    show(fig, alt, "parallel", {"axes": [_described(axis) for axis in lines.axes], "runs": runs})
 
 
 def _described(axis: Axis) -> dict[str, Any]:
@@ -135,14 +135,14 @@ def training(fig: Figure, alt: str, history: Sequence[Mapping[str, float]], show
     """Show `fig`, and the curves of one training; `history` has one record an epoch, as figures.curves takes it."""
     records = pd.DataFrame(history).set_index("epoch")
     panels = {"loss (mean over the images)": (1, "loss"), "accuracy (%)": (100, "accuracy")}
-    found = {
+    frames = {
         name: scale
         * records.reindex(columns=[metric, f"validation{metric}"]).set_axis(["training", "validation"], axis=1)
         for name, (scale, metric) in panels.items()
     }
-    if all(frame["validation"].isna().all() for frame in found.values()):
-        found = {name: frame[["training"]] for name, frame in found.items()}
-    curves(fig, alt, found, show=show)
+    if all(frame["validation"].isna().all() for frame in frames.values()):
+        frames = {name: frame[["training"]] for name, frame in frames.items()}
+    curves(fig, alt, frames, show=show)
 
 
 def best_so_far(
@@ -230,9 +230,10 @@ def confusion(
     counts, chosen, cells = np.rint(counts).astype(int), [], []  # as a still matrix writes them
     for row, column in zip(*np.nonzero(counts * (1 - np.eye(len(order), dtype=int))), strict=True):
         cases = np.flatnonzero(labels == order[row])
-        found, texts = _mistakes(cases, said[:, cases] == order[column], probabilities[:, cases, order[column]], most)
+        guess = order[column]
+        mistakes, texts = _mistakes(cases, said[:, cases] == guess, probabilities[:, cases, guess], most)
         cells.append({"row": int(row), "column": int(column), "first": len(chosen), "texts": texts})
-        chosen.extend(found)
+        chosen.extend(mistakes)
     atlas, side = _atlas(np.asarray(images)[chosen])
     data = {"names": [names[k] for k in order], "counts": counts.tolist(), "cells": cells, "atlas": atlas, "side": side}
     show(fig, alt, "confusion", data)

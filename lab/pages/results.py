@@ -22,13 +22,13 @@ class Figure(NamedTuple):
     says: str  # what the page has found
 
 
-def tell(readme: Path, found: Mapping[str, Mapping[str, Any]], figures: Sequence[Figure]) -> None:
+def tell(readme: Path, headline: Mapping[str, Mapping[str, Any]], figures: Sequence[Figure]) -> None:
     """Put the results between the markers of the README; without markers it stays as it is.
 
     They are a table, the figure of the page that it is from, and others side by side below, each with what it found.
     """
     rows = [("Result", "Value", "Note"), ("---", "---", "---")]
-    rows += [(label, entry["value"], entry["note"]) for label, entry in found.items()]
+    rows += [(label, entry["value"], entry["note"]) for label, entry in headline.items()]
     parts = [_table([map(_cell, row) for row in rows])]
     for figure in figures[:1]:
         parts.append(_picture(figure))

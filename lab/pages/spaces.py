@@ -41,14 +41,14 @@ def shares(ax: Axes, matrix: pd.DataFrame) -> Axes:
     return ax
 
 
-def regrets(ax: Axes, found: Mapping[str, ArrayLike], budgets: ArrayLike, floor: float = 0.02) -> Axes:
+def regrets(ax: Axes, searches: Mapping[str, ArrayLike], budgets: ArrayLike, floor: float = 0.02) -> Axes:
     """The median regret of each search against what it has paid, with the quartiles as a band.
 
-    `found` has an array (replays, budgets) for each, in percentage points. Both scales are logarithmic: no regret is
+    `searches` has an array (replays, budgets) for each, in percentage points. Both scales are logarithmic: no regret is
     drawn at the `floor`.
     """
-    long = pd.concat({name: _known(regret, budgets, floor) for name, regret in found.items()}, names=["search"])
-    look = {"palette": COLOURS[: len(found)], "err_kws": {"alpha": 0.12, "linewidth": 0}}
+    long = pd.concat({name: _known(regret, budgets, floor) for name, regret in searches.items()}, names=["search"])
+    look = {"palette": COLOURS[: len(searches)], "err_kws": {"alpha": 0.12, "linewidth": 0}}
     look |= {"estimator": "median", "errorbar": ("pi", 50)}
     sns.lineplot(long, x="budget", y="regret", hue="search", style="search", ax=ax, **look)
     ax.set(xscale="log", yscale="log", xlabel="epochs paid for", ylabel="regret (percentage points)")

@@ -30,13 +30,13 @@ def decomposition(values: ndarray, names: Sequence[str]) -> pd.Series:
     total = values.var()
     if total == 0:
         raise ValueError("all values are equal: there is nothing to decompose")
-    axes, found = range(values.ndim), dict[tuple[int, ...], float]()
+    axes, variances = range(values.ndim), dict[tuple[int, ...], float]()
     for part in (part for order in range(1, values.ndim + 1) for part in combinations(axes, order)):
         marginal = values.mean(axis=tuple(axis for axis in axes if axis not in part))
         below = (smaller for order in range(1, len(part)) for smaller in combinations(part, order))
-        found[part] = marginal.var() - sum(found[smaller] for smaller in below)
-    index = pd.Index([tuple(names[k] for k in part) for part in found], tupleize_cols=False)
-    return pd.Series(list(found.values()), index) / total
+        variances[part] = marginal.var() - sum(variances[smaller] for smaller in below)
+    index = pd.Index([tuple(names[k] for k in part) for part in variances], tupleize_cols=False)
+    return pd.Series(list(variances.values()), index) / total
 
 
 def noise(values: ndarray, names: Sequence[str]) -> pd.Series:
@@ -57,11 +57,11 @@ def noise(values: ndarray, names: Sequence[str]) -> pd.Series:
 def matrix(shares: pd.Series) -> pd.DataFrame:
     """The shares of single parameters, on the diagonal, and of pairs, off it, symmetric."""
     names = [part[0] for part in shares.index if len(part) == 1]
-    found = pd.DataFrame(np.nan, index=names, columns=names)
+    square = pd.DataFrame(np.nan, index=names, columns=names)
     for part, share in shares.items():
         if len(part) <= 2:
-            found.loc[part[0], part[-1]] = found.loc[part[-1], part[0]] = share
-    return found
+            square.loc[part[0], part[-1]] = square.loc[part[-1], part[0]] = share
+    return square
 
 
 def by_order(shares: pd.Series) -> pd.Series:

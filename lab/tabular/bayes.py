@@ -83,14 +83,14 @@ SEARCHES = {
 def params_of(choice: int) -> dict[str, object]:
     """A choice as Optuna would have chosen it."""
     places = np.unravel_index(choice, [len(values) for values in axes().values()])
-    found = {name: values[k] for (name, values), k in zip(axes().items(), places, strict=True)}
-    return {name: parameter.chosen(found[name]) for name, parameter in tabular.space().items()}
+    config = {name: values[k] for (name, values), k in zip(axes().items(), places, strict=True)}
+    return {name: parameter.chosen(config[name]) for name, parameter in tabular.space().items()}
 
 
 def number_of(params: Mapping[str, object]) -> int:
     """The number of a choice that Optuna has chosen."""
-    found = configuration(tabular.space(), dict(params))
-    places = [values.index(found[name]) for name, values in axes().items()]
+    config = configuration(tabular.space(), dict(params))
+    places = [values.index(config[name]) for name, values in axes().items()]
     return int(np.ravel_multi_index(places, [len(values) for values in axes().values()]))
 
 
@@ -110,15 +110,15 @@ def load(table: Cube, path: Path = KEPT) -> dict[str, Replays]:
     """The replays that are kept of the table's seeds, by search; raises FileNotFoundError where there are none."""
     if not path.exists():
         raise FileNotFoundError(f"there are no replays in {path}: `make every` computes them")
-    frame, found = pd.read_csv(path), dict[str, Replays]()
+    frame, replays = pd.read_csv(path), dict[str, Replays]()
     frame = frame[frame["seed"].isin(table.seeds)]
     for name, rows in frame.groupby("search", sort=False):
         shape = rows["replay"].nunique(), -1
         drawn, went = (rows[column].to_numpy().reshape(shape) for column in ("choice", "epochs"))
         seeds = np.searchsorted(table.seeds, rows["seed"].to_numpy().reshape(shape)[:, 0])
         traces = [trace(table, *one) for one in zip(seeds, drawn, went, strict=True)]
-        found[str(name)] = Replays(seeds, *map(np.array, zip(*traces, strict=True)))
-    return found
+        replays[str(name)] = Replays(seeds, *map(np.array, zip(*traces, strict=True)))
+    return replays
 
 
 def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = KEPT, workers: int = 2) -> None:
@@ -138,17 +138,17 @@ def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = 
 
 def _rows(table: Cube, name: str, runs: int, number: int) -> pd.DataFrame:
     """A replay as it is kept: a row a run."""
-    found = replay(table, SEARCHES[name], runs, [number])
-    went = np.diff(found.paid[0], prepend=0)
-    which = {"search": name, "replay": number, "seed": table.seeds[found.seeds[0]]}
-    return pd.DataFrame({"run": range(1, runs + 1), "choice": found.drawn[0], "epochs": went}).assign(**which)[COLUMNS]
+    one = replay(table, SEARCHES[name], runs, [number])
+    went = np.diff(one.paid[0], prepend=0)
+    which = {"search": name, "replay": number, "seed": table.seeds[one.seeds[0]]}
+    return pd.DataFrame({"run": range(1, runs + 1), "choice": one.drawn[0], "epochs": went}).assign(**which)[COLUMNS]
 
 
 def again(table: Cube, kept: Mapping[str, Replays], numbers: Sequence[int], runs: int = 48) -> tuple[int, int]:
     """How many of some replays, made again, run the same choices as those that are kept; and how many these are."""
     same = [
-        np.array_equal(replay(table, SEARCHES[name], runs, [number]).drawn[0], found.drawn[number, :runs])
-        for name, found in kept.items()
+        np.array_equal(replay(table, SEARCHES[name], runs, [number]).drawn[0], those.drawn[number, :runs])
+        for name, those in kept.items()
         for number in numbers
     ]
     return sum(same), len(same)

@@ -88,7 +88,7 @@ def machine() -> str:
     """What decides the rounding and the time of a training, besides the code."""
     names = ("numpy", "numba")
     products = [info["architecture"] for info in threadpool_info() if info.get("internal_api") == "openblas"]
-    versions = [f"{name} {found}" for name in names if (found := _version(name))]
+    versions = [f"{name} {version}" for name in names if (version := _version(name))]
     facts = [processor(), *(f"OpenBLAS for {name}" for name in products[:1]), f"Python {platform.python_version()}"]
     return ", ".join([*facts, *versions])
 

@@ -34,8 +34,8 @@ def elsewhere(cube: Cube) -> float:
     """What the best by all seeds but one is right for with that one, which had no part in the choice: the mean over
     the seeds, of two or more. It does not flatter, as the mean by which a best was chosen does."""
     scores = np.where(cube.there[:, None], levelled(cube, top(cube)), -np.inf)
-    found = [scores[np.delete(scores, k, axis=1).mean(axis=1).argmax(), k] for k in range(len(cube.seeds))]
-    return float(np.mean(found))
+    judged = [scores[np.delete(scores, k, axis=1).mean(axis=1).argmax(), k] for k in range(len(cube.seeds))]
+    return float(np.mean(judged))
 
 
 def top(cube: Cube, share: float = 0.1) -> ndarray:
@@ -64,8 +64,8 @@ def best_elsewhere(cube: Cube, pair: tuple[int, int], share: float = 0.1) -> nda
 def agreement_of_the_best(cube: Cube) -> float:
     """As `agreement`, for each pair of seeds among what is best by the others; NaN with fewer than three seeds."""
     pairs = [(a, b) for b in range(len(cube.seeds)) for a in range(b)] if len(cube.seeds) > 2 else []
-    found = [stats.spearmanr(*cube.scores[best_elsewhere(cube, pair)][:, pair].T).statistic for pair in pairs]
-    return float(np.mean(found)) if found else float("nan")
+    correlations = [stats.spearmanr(*cube.scores[best_elsewhere(cube, pair)][:, pair].T).statistic for pair in pairs]
+    return float(np.mean(correlations)) if correlations else float("nan")
 
 
 def deviation(cube: Cube, among: ndarray) -> float:
@@ -93,41 +93,41 @@ def repeated(cube: Cube, runs: pd.DataFrame) -> ndarray:
     `runs` has a column for each of `axes()`, seed and validationaccuracy, as a sweep's table; left out is what the
     table lacks, what has no accuracy, what learns nothing, and what has a `limit` of images.
     """
-    found = []
+    differences = []
     for run in runs.to_dict("records"):
         inside = run.get("seed") in cube.seeds and all(run.get(name) in values for name, values in axes().items())
         if inside and pd.isna(run.get("limit")):
             places = [values.index(run[name]) for name, values in axes().items()]
             choice = np.ravel_multi_index(places, [len(values) for values in axes().values()])
-            known = cube.scores[choice, cube.seeds.index(run["seed"])]
-            found += [100 * (run["validationaccuracy"] - known)] if known >= LEARNT else []
-    differences = np.array(found, dtype=float)
-    return differences[~np.isnan(differences)]
+            there = cube.scores[choice, cube.seeds.index(run["seed"])]
+            differences += [100 * (run["validationaccuracy"] - there)] if there >= LEARNT else []
+    known = np.array(differences, dtype=float)
+    return known[~np.isnan(known)]
 
 
-def flattery(cube: Cube, found: Replays, runs: int) -> float:
+def flattery(cube: Cube, replays: Replays, runs: int) -> float:
     """By how many points the accuracy that a search of so many runs reports exceeds the mean of its choice over other
     seeds, on average."""
-    scores, named = levelled(cube, top(cube)), found.chosen[:, runs - 1]
-    seen, total = scores[named, found.seeds], scores[named].sum(axis=1)
+    scores, named = levelled(cube, top(cube)), replays.chosen[:, runs - 1]
+    seen, total = scores[named, replays.seeds], scores[named].sum(axis=1)
     return 100 * float((seen - (total - seen) / (len(cube.seeds) - 1)).mean())
 
 
-def among_the_best(cube: Cube, found: Replays, runs: int, best: int = 10) -> float:
+def among_the_best(cube: Cube, replays: Replays, runs: int, best: int = 10) -> float:
     """How often what a search of so many runs names is among the best ten, by worth, of all that it ran."""
-    worth = cube.worth[found.drawn[:, :runs]]
-    named = cube.worth[found.chosen[:, runs - 1]]
+    worth = cube.worth[replays.drawn[:, :runs]]
+    named = cube.worth[replays.chosen[:, runs - 1]]
     return float(((worth > named[:, None]).sum(axis=1) < best).mean())
 
 
 def residuals(cube: Cube, among: ndarray) -> ndarray:
     """What seeds add to the worth of choices, at the size that the noise of one seed has, as fractions."""
-    found = levelled(cube, among)[among]
+    levels = levelled(cube, among)[among]
     seeds = len(cube.seeds)
-    return (found - found.mean(axis=1, keepdims=True)).ravel() * np.sqrt(seeds / (seeds - 1))
+    return (levels - levels.mean(axis=1, keepdims=True)).ravel() * np.sqrt(seeds / (seeds - 1))
 
 
-def confirmed(cube: Cube, found: Replays, budget: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
+def confirmed(cube: Cube, replays: Replays, budget: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
     """The choices that searches of so many epochs name after a confirmation, (replays,).
 
     Of the runs of a search that went to their end, the `best` by its own seed are trained with further seeds, until
@@ -135,25 +135,27 @@ def confirmed(cube: Cube, found: Replays, budget: int, best: int, seeds: int, rn
     the best tenth of the table. It is of no use for successive halving, where what a run paid for is not known.
     """
     tenth = top(cube)
-    ended = (np.diff(found.paid, prepend=0) == epochs_of(found.drawn)) & (found.paid <= budget)
-    first = np.where(ended, levelled(cube, tenth)[found.drawn, found.seeds[:, None]], -np.inf)
+    ended = (np.diff(replays.paid, prepend=0) == epochs_of(replays.drawn)) & (replays.paid <= budget)
+    first = np.where(ended, levelled(cube, tenth)[replays.drawn, replays.seeds[:, None]], -np.inf)
     places = np.argsort(-first, axis=1, kind="stable")[:, :best]
-    candidates, own = (np.take_along_axis(values, places, 1) for values in (found.drawn, first))
+    candidates, own = (np.take_along_axis(values, places, 1) for values in (replays.drawn, first))
     further = rng.choice(residuals(cube, tenth), (*candidates.shape, seeds - 1))
     means = (own + (cube.worth[candidates][:, :, None] + further).sum(axis=2)) / seeds
     return np.take_along_axis(candidates, means.argmax(axis=1)[:, None], 1)[:, 0]
 
 
-def confirmations(cube: Cube, found: Replays, budget: int, bests: Sequence[int], seeds: Sequence[int]) -> pd.DataFrame:
+def confirmations(
+    cube: Cube, replays: Replays, budget: int, bests: Sequence[int], seeds: Sequence[int]
+) -> pd.DataFrame:
     """For each number of candidates and of seeds: further runs, how often the choice is `close`, and regret.
 
     Close is within CLOSE points of the best that the search ran in so many epochs; `low` to `high` is the 95 % interval
     of how often (Wilson), from the number of replays. Nine in ten do not exceed the regret `nine in ten`.
     """
     rows = []
-    most = np.where(found.paid <= budget, cube.worth[found.drawn], -np.inf).max(axis=1)
+    most = np.where(replays.paid <= budget, cube.worth[replays.drawn], -np.inf).max(axis=1)
     for best, count in ((best, count) for best in bests for count in seeds):
-        named = confirmed(cube, found, budget, best, count, np.random.default_rng((best, count)))
+        named = confirmed(cube, replays, budget, best, count, np.random.default_rng((best, count)))
         regret = 100 * (most - cube.worth[named])
         figures = {
             "close": (regret <= CLOSE).mean(),
@@ -172,27 +174,27 @@ def enough(table: pd.DataFrame) -> pd.Series | None:
     return rows.iloc[0] if len(rows) else None
 
 
-def plans(cube: Cube, found: Mapping[str, Replays], budget: int, asked: tuple[int, int]) -> pd.DataFrame:
+def plans(cube: Cube, replays: Mapping[str, Replays], budget: int, asked: tuple[int, int]) -> pd.DataFrame:
     """For each search: its `runs` in so many epochs (median), and the regret of what it then names by its one seed, and
     after a confirmation of so many candidates by so many seeds, in points: the median, and what nine in ten do not
     exceed. `from` and `to`, the interval of the median after a confirmation, and `level` are those of
     `replays.judged`. `one seed, fair` is `fairly`'s; there is none of a confirmation, whose draws rest on all seeds."""
     rows, regrets = {}, {}
-    for name, replays in found.items():
-        first = confirmed(cube, replays, budget, 1, 1, np.random.default_rng(0))  # by its own seed
-        after = confirmed(cube, replays, budget, *asked, np.random.default_rng(asked))
-        row = {"runs": np.median((replays.paid <= budget).sum(axis=1)), "one seed, fair": fairly(cube, replays, first)}
+    for name, those in replays.items():
+        first = confirmed(cube, those, budget, 1, 1, np.random.default_rng(0))  # by its own seed
+        after = confirmed(cube, those, budget, *asked, np.random.default_rng(asked))
+        row = {"runs": np.median((those.paid <= budget).sum(axis=1)), "one seed, fair": fairly(cube, those, first)}
         for way, named in (("one seed", first), ("confirmed", after)):
             regret = 100 * (cube.worth[cube.best] - cube.worth[named])
             row |= {f"{way}, median": np.median(regret), f"{way}, nine in ten": np.quantile(regret, OFTEN)}
         rows[name], regrets[name] = row, regret
-    found = judged(regrets).rename(columns={"median, from": "from", "median, to": "to"})
-    return pd.DataFrame.from_dict(rows, orient="index").join(found[["from", "to", "level"]]).rename_axis("search")
+    intervals = judged(regrets).rename(columns={"median, from": "from", "median, to": "to"})
+    return pd.DataFrame.from_dict(rows, orient="index").join(intervals[["from", "to", "level"]]).rename_axis("search")
 
 
-def fairly(cube: Cube, found: Replays, named: ndarray) -> float:
+def fairly(cube: Cube, replays: Replays, named: ndarray) -> float:
     """The mean regret by seeds that had no part: of what searches name by the seeds that they did not see, and beside
     it, instead of the luckiest of all, `elsewhere`, the best by all seeds but one by that one. In points."""
     scores = levelled(cube, top(cube))
-    unseen = (scores[named].sum(axis=1) - scores[named, found.seeds]) / (len(cube.seeds) - 1)
+    unseen = (scores[named].sum(axis=1) - scores[named, replays.seeds]) / (len(cube.seeds) - 1)
     return 100 * float(elsewhere(cube) - unseen.mean())

@@ -76,7 +76,7 @@ def grid_order(values: Sequence[Sequence[int]]) -> ndarray:
 
     `values` are, for each of `axes()`, the places of its values in the order in which the file has them.
     """
-    shape = [len(found) for found in axes().values()]
+    shape = [len(values) for values in axes().values()]
     return np.arange(np.prod(shape)).reshape(shape)[np.ix_(*values)].transpose(np.argsort([*axes()])).ravel()
 
 
@@ -111,9 +111,9 @@ def halving(cube: Cube, seed: int, rng: np.random.Generator, runs: int) -> Trace
     drawn = _draw(cube, rng, runs) // len(stops())
     drawn = drawn[np.sort(np.unique(drawn, return_index=True)[1])]  # max_epochs apart, each training once
     drawn = np.concatenate([drawn, _others(cube, rng, drawn, runs)])[:runs]
-    found = [_bracket(cube.accuracy[drawn[:count], seed]) for count in range(1, runs + 1)]
+    brackets = [_bracket(cube.accuracy[drawn[:count], seed]) for count in range(1, runs + 1)]
     choices = drawn * len(stops()) + last
-    return Trace(choices, choices[[winner for winner, _ in found]], np.array([paid for _, paid in found]))
+    return Trace(choices, choices[[winner for winner, _ in brackets]], np.array([paid for _, paid in brackets]))
 
 
 def _bracket(curves: ndarray) -> tuple[int, int]:
@@ -170,23 +170,23 @@ def replay(cube: Cube, method: Method, runs: int, numbers: Sequence[int]) -> Rep
     return Replays(np.array(seeds), *map(np.array, zip(*traces, strict=True)))
 
 
-def summary(found: dict[str, Replays], cube: Cube, at: Sequence[int]) -> pd.DataFrame:
+def summary(replays: dict[str, Replays], cube: Cube, at: Sequence[int]) -> pd.DataFrame:
     """For each method and number of runs: what `judged` finds of the regret, its quartiles, and the epochs paid."""
-    regrets = {name: replays.regret(cube) for name, replays in found.items()}
+    regrets = {name: those.regret(cube) for name, those in replays.items()}
     rows = []
     for runs in at:
         after = {name: regret[:, runs - 1] for name, regret in regrets.items() if runs <= regret.shape[1]}
         for name, row in judged(after).iterrows():
             quartiles = np.nanquantile(after[name], [0.25, 0.75])
             figures = dict(zip(("lower quartile", "upper quartile"), quartiles, strict=True))
-            paid = found[name].paid[:, runs - 1].mean()
+            paid = replays[name].paid[:, runs - 1].mean()
             rows.append({"search": name, "runs": runs} | row.to_dict() | figures | {"epochs": paid})
     return pd.DataFrame(rows)
 
 
-def priced(found: dict[str, Replays], cube: Cube, budget: int) -> pd.DataFrame:
+def priced(replays: dict[str, Replays], cube: Cube, budget: int) -> pd.DataFrame:
     """What `judged` finds of the regret of each search for so many epochs, the least median first."""
-    regrets = {name: replays.regret_when_paid(cube, [budget])[:, 0] for name, replays in found.items()}
+    regrets = {name: those.regret_when_paid(cube, [budget])[:, 0] for name, those in replays.items()}
     known = {name: regret for name, regret in regrets.items() if not np.isnan(regret).any()}
     return judged(known).sort_values("median", kind="stable")
 

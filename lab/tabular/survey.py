@@ -99,8 +99,8 @@ def best_of_all(path: Path = tabular.TABLE) -> dict[str, dict[str, Any]]:
     if every is None or not usable(every).complete:
         return {}
     first = best(usable(every), every, 1).iloc[0]
-    found = {name: values[values.index(first[name])] for name, values in axes().items()}
-    return {"best of all": found | {"loss": "cross_entropy"}}
+    config = {name: values[values.index(first[name])] for name, values in axes().items()}
+    return {"best of all": config | {"loss": "cross_entropy"}}
 
 
 def rounding(runs: pd.DataFrame, path: Path = tabular.TABLE) -> ndarray:
@@ -132,9 +132,9 @@ def shares(cube: Cube, among: ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def common(found: pd.DataFrame, most: float = 0.9) -> str:
+def common(shares: pd.DataFrame, most: float = 0.9) -> str:
     """In words: the values that so many of some choices share, from a table of `shares`."""
-    mostly = found[found["among"] >= most].sort_values("among", ascending=False, kind="stable")
+    mostly = shares[shares["among"] >= most].sort_values("among", ascending=False, kind="stable")
     return ", ".join(f"{row.parameter} {row.value} ({row.among:.0%})" for row in mostly.itertuples())
 
 
@@ -153,6 +153,6 @@ def worth_searching(cube: Cube) -> tuple[ndarray, Mapping[str, tuple[Any, ...]]]
 
 def beside(importances: Mapping[str, pd.Series]) -> pd.DataFrame:
     """Importances of the parameters, a column each, as shares of what all of them make; in the order of the first."""
-    frame = pd.DataFrame({name: found / found.sum() for name, found in importances.items()})
+    frame = pd.DataFrame({name: importance / importance.sum() for name, importance in importances.items()})
     first = frame.columns[0]
     return frame.sort_values(first, ascending=False, kind="stable").rename_axis("parameter")

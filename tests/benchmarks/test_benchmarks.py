@@ -131,12 +131,12 @@ def test_run_prints_tables_keeps_all_and_goes_on(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "an epoch of 400 images, 1 thread: median" in done.stdout
     assert "ours, NumPy" in done.stdout
-    found = json.loads(output.read_text())
-    assert len(found["measured"]["compare W2 1"]["epoch"]["numpy"]["cpu"]) == 2
-    assert found["measured"]["start numpy"]["memory"][0] > 20  # MB, which NumPy alone takes
+    kept = json.loads(output.read_text())
+    assert len(kept["measured"]["compare W2 1"]["epoch"]["numpy"]["cpu"]) == 2
+    assert kept["measured"]["start numpy"]["memory"][0] > 20  # MB, which NumPy alone takes
     done = command(*words)  # again: nothing is measured twice
     assert done.stderr == ""
-    assert json.loads(output.read_text()) == found
+    assert json.loads(output.read_text()) == kept
 
 
 @pytest.mark.kernel
@@ -180,8 +180,8 @@ def test_core_prints_medians_and_the_median_of_the_ratios_of_each_round(monkeypa
 
 def test_ranges_of_a_table():
     peer = {"first": 3.0, "cpu": [1.0, 2.0, 4.0], "wall": [1.0, 1.0, 1.0]}
-    found = {"limit": 10, "measured": {"compare W1 1": {"epoch": {"numpy": peer}, "predict": {"numpy": peer}}}}
-    text = "\n".join(bench.tables(found))
+    measurements = {"limit": 10, "measured": {"compare W1 1": {"epoch": {"numpy": peer}, "predict": {"numpy": peer}}}}
+    text = "\n".join(bench.tables(measurements))
     assert "2.000 (1.000 to 4.000)" in text
 
 
@@ -189,8 +189,8 @@ def test_a_table_has_every_peer_though_not_all_take_each_workload():
     peer = {"cpu": [1.0], "wall": [1.0]}
     some, all_of_them = ({"epoch": dict.fromkeys(names, peer)} for names in (["numpy"], ["numpy", "course"]))
     both = [one | {"predict": one["epoch"]} for one in (some, all_of_them)]
-    found = {"limit": 10, "measured": dict(zip(("compare W1 1", "compare W5 1"), both, strict=True))}
-    [row, *_] = [line for line in bench.tables(found) if line.startswith(peers.Course.title)]
+    measurements = {"limit": 10, "measured": dict(zip(("compare W1 1", "compare W5 1"), both, strict=True))}
+    [row, *_] = [line for line in bench.tables(measurements) if line.startswith(peers.Course.title)]
     assert re.findall(r"[\d.]+|nan", row)[-6:] == ["nan"] * 3 + ["1.000"] * 3
 
 

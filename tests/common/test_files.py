@@ -45,9 +45,9 @@ def test_a_kill_while_writing_tears_nothing(tmp_path):
     time.sleep(0.3)
     process.kill()
     process.wait()
-    found = json.loads((tmp_path / "record.json").read_text())
-    assert set(found["history"]) == {found["k"]}
-    assert len(found["history"]) == 100_000
+    kept = json.loads((tmp_path / "record.json").read_text())
+    assert set(kept["history"]) == {kept["k"]}
+    assert len(kept["history"]) == 100_000
 
 
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_beside_it(tmp_path):

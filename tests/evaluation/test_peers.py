@@ -45,9 +45,9 @@ def test_it_takes_the_very_steps_that_ours_takes(activation, settings):
     start = NeuralNetwork(**config)
     start.theta[:] = ours.theta
     list(start.train((IMAGES, LABELS)))
-    found = peers.fit(config, IMAGES, LABELS)
-    np.testing.assert_allclose(found.theta, start.theta, atol=1e-4 if settings["optimizer"] == "adam" else 1e-9)
-    assert abs(found.theta - ours.theta).max() > 0.01
+    theirs = peers.fit(config, IMAGES, LABELS)
+    np.testing.assert_allclose(theirs.theta, start.theta, atol=1e-4 if settings["optimizer"] == "adam" else 1e-9)
+    assert abs(theirs.theta - ours.theta).max() > 0.01
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -107,10 +107,10 @@ def test_workers_end_with_their_parent(how, tmp_path):
 
 def wait_for(find, n, seconds=60):
     deadline = time.monotonic() + seconds
-    while len(found := find()) < n:
-        assert time.monotonic() < deadline, f"{len(found)} of {n} after {seconds} s"
+    while len(there := find()) < n:
+        assert time.monotonic() < deadline, f"{len(there)} of {n} after {seconds} s"
         time.sleep(0.1)
-    return found
+    return there
 
 
 @pytest.mark.kernel

@@ -36,9 +36,9 @@ FOUND = {
 def test_a_breakdown_has_every_part_and_leaves_the_network_as_it_was(backend):
     net = NeuralNetwork(num_hidden_neurons=16, weight_decay=0.01, backend=backend)
     before = net.compiled, dict(vars(net._backend))
-    found = profiling.breakdown(net, TRAIN, rounds=2)
-    assert list(found) == [*profiling.PARTS.values(), profiling.PRODUCTS, profiling.REST]
-    assert all(value > 0 for name, value in found.items() if name != profiling.REST)
+    parts = profiling.breakdown(net, TRAIN, rounds=2)
+    assert list(parts) == [*profiling.PARTS.values(), profiling.PRODUCTS, profiling.REST]
+    assert all(value > 0 for name, value in parts.items() if name != profiling.REST)
     assert (net.compiled, vars(net._backend)) == before
     assert net.epoch == 3
 
@@ -98,15 +98,15 @@ def test_results_are_read_where_there_are_any(tmp_path):
     description = {name: value for name, value in FOUND.items() if name != "measured"}
     empty.write_text(json.dumps(description | {"measured": {}}))
     whole.write_text(json.dumps(description | {"measured": {"pair numpy W1": [1.5]}}))
-    assert [found["measured"] for found in profiling.results(missing, empty, whole)] == [{"pair numpy W1": [1.5]}]
+    assert [result["measured"] for result in profiling.results(missing, empty, whole)] == [{"pair numpy W1": [1.5]}]
 
 
 def test_results_that_ship_are_whole():
     """Those that chapter 6 shows where nothing was measured."""
     paths = sorted(Path(peers.__file__).parent.glob("results/*.json"))
     assert paths
-    for found in map(profiling.kept, paths):
-        table = profiling.measured(found)
+    for measurements in map(profiling.kept, paths):
+        table = profiling.measured(measurements)
         assert {"W1", "W2", "W3", "W4"} <= set(table.workload) <= set(profiling.WORKLOADS)
         assert {peers.PEERS[name].title for name in ("numpy", "numba", "jax", "torch-fused")} <= set(table.peer)
 

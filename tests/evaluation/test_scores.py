@@ -41,32 +41,32 @@ def test_means_without_pairs_have_welchs_interval():
 
 def test_without_pairs_the_order_of_seeds_is_nothing():
     first, second = np.random.default_rng(0).random((2, 5, 400)) < 0.8
-    found = scores.gap(first, second, paired=False)
-    assert scores.gap(first, second[[3, 1, 4, 0, 2]], paired=False).seeds == pytest.approx(found.seeds)
+    gap = scores.gap(first, second, paired=False)
+    assert scores.gap(first, second[[3, 1, 4, 0, 2]], paired=False).seeds == pytest.approx(gap.seeds)
 
 
 def test_a_gap_has_an_interval_for_each_kind_of_chance():
     """All seeds alike: only images differ. All images alike: only seeds do."""
     images = np.tile(np.arange(100) < 10, (5, 1))  # the first model alone is right about 10 of 100
-    found = scores.gap(images, np.zeros((5, 100), bool))
-    assert found.mean == pytest.approx(0.1)
-    assert found.seeds == pytest.approx((0.1, 0.1))
+    gap = scores.gap(images, np.zeros((5, 100), bool))
+    assert gap.mean == pytest.approx(0.1)
+    assert gap.seeds == pytest.approx((0.1, 0.1))
     error = 1.96 * math.sqrt(0.1 * 0.9 / 99)
-    assert found.images == pytest.approx((0.1 - error, 0.1 + error), abs=1e-4)
+    assert gap.images == pytest.approx((0.1 - error, 0.1 + error), abs=1e-4)
     seeds = np.tile(np.arange(5.0)[:, None], 100)
-    found = scores.gap(seeds, np.zeros((5, 100)))
-    assert found.images == pytest.approx((2, 2))
-    assert found.seeds == pytest.approx((2 - 2.776 * math.sqrt(0.5), 2 + 2.776 * math.sqrt(0.5)), abs=1e-3)
+    gap = scores.gap(seeds, np.zeros((5, 100)))
+    assert gap.images == pytest.approx((2, 2))
+    assert gap.seeds == pytest.approx((2 - 2.776 * math.sqrt(0.5), 2 + 2.776 * math.sqrt(0.5)), abs=1e-3)
 
 
 def test_how_far_others_lie_behind_is_taken_seed_by_seed():
     """Means whose own intervals overlap, as some seeds have harder images; their differences do not vary at all."""
     easy = np.array([0.0, 0.02, 0.04, 0.01, 0.03])
-    found = scores.behind([0.9 + easy, 0.89 + easy, [0.9, None, 0.9, 0.9, 0.9], 0.9 + easy[::-1]])
-    assert found.isna().all(axis=1).tolist() == [True, False, True, False]
-    assert found.loc[1].to_numpy() == pytest.approx((1, 1))
+    behind = scores.behind([0.9 + easy, 0.89 + easy, [0.9, None, 0.9, 0.9, 0.9], 0.9 + easy[::-1]])
+    assert behind.isna().all(axis=1).tolist() == [True, False, True, False]
+    assert behind.loc[1].to_numpy() == pytest.approx((1, 1))
     half = 3.495 * np.std(easy - easy[::-1], ddof=1) / 5**0.5  # Student's t, 4 degrees of freedom, a tail of 0.0125
-    assert found.loc[3].to_numpy() == pytest.approx((-100 * half, 100 * half), rel=1e-3)
+    assert behind.loc[3].to_numpy() == pytest.approx((-100 * half, 100 * half), rel=1e-3)
 
 
 def test_networks_part_within_each_of_two_configurations_and_between_them():
@@ -95,10 +95,10 @@ def test_mcnemars_p_counts_the_tosses_of_a_coin(b, c):
     """Of all 2ⁿ sequences, those that are split as unevenly or more so."""
     first = np.repeat([True, False, True, False], [b, c, 30, 4])
     second = np.repeat([False, True, True, False], [b, c, 30, 4])
-    found = scores.mcnemar(first, second)
-    assert (found.only_first, found.only_second) == (b, c)
+    test = scores.mcnemar(first, second)
+    assert (test.only_first, test.only_second) == (b, c)
     as_uneven = sum(math.comb(b + c, k) for k in range(b + c + 1) if abs(2 * k - b - c) >= abs(b - c))
-    assert found.p == pytest.approx(as_uneven / 2 ** (b + c), rel=1e-9)
+    assert test.p == pytest.approx(as_uneven / 2 ** (b + c), rel=1e-9)
 
 
 def test_confusion_counts_what_is_taken_for_what():
@@ -109,16 +109,16 @@ def test_confusion_counts_what_is_taken_for_what():
 @pytest.mark.parametrize("unit", [1, 0.2])
 def test_class_scores_of_a_case_worked_out_by_hand(unit):
     """Of 8 of the first class 6 are found, and 4 others are taken for it. Means over networks score alike."""
-    found = scores.class_scores(unit * np.array([[6, 2], [4, 8]]))
-    np.testing.assert_allclose(found["precision"], [6 / 10, 8 / 10])
-    np.testing.assert_allclose(found["recall"], [6 / 8, 8 / 12])
-    np.testing.assert_allclose(found["F1"], [12 / 18, 16 / 22])
+    by_class = scores.class_scores(unit * np.array([[6, 2], [4, 8]]))
+    np.testing.assert_allclose(by_class["precision"], [6 / 10, 8 / 10])
+    np.testing.assert_allclose(by_class["recall"], [6 / 8, 8 / 12])
+    np.testing.assert_allclose(by_class["F1"], [12 / 18, 16 / 22])
 
 
 def test_a_class_that_is_never_said_has_scores_of_zero():
-    found = scores.class_scores(scores.confusion(np.array([0, 1]), np.array([0, 0]), classes=3))
-    assert found["precision"].tolist() == [0.5, 0, 0]
-    assert found["recall"].tolist() == [1, 0, 0]
+    by_class = scores.class_scores(scores.confusion(np.array([0, 1]), np.array([0, 0]), classes=3))
+    assert by_class["precision"].tolist() == [0.5, 0, 0]
+    assert by_class["recall"].tolist() == [1, 0, 0]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -143,24 +143,24 @@ def test_classes_that_are_confused_stand_side_by_side():
 def test_calibration_of_a_case_worked_out_by_hand():
     """Two sure at 0.95, one of them right; two at 0.65, both right: (|1.9 - 1| + |1.3 - 2|) / 4 = 0.4."""
     probabilities = np.array([[0.95, 0.05], [0.05, 0.95], [0.65, 0.35], [0.65, 0.35]])
-    found = scores.calibration(probabilities, np.array([0, 0, 0, 0]), bins=10)
-    assert found.counts.tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 0, 2]
-    assert found.accuracy[[6, 9]].tolist() == [1, 0.5]
-    np.testing.assert_allclose(found.confidence[[6, 9]], [0.65, 0.95])
-    assert found.ece == pytest.approx(0.4)
+    bins = scores.calibration(probabilities, np.array([0, 0, 0, 0]), bins=10)
+    assert bins.counts.tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 0, 2]
+    assert bins.accuracy[[6, 9]].tolist() == [1, 0.5]
+    np.testing.assert_allclose(bins.confidence[[6, 9]], [0.65, 0.95])
+    assert bins.ece == pytest.approx(0.4)
 
 
 def test_certainty_has_a_bin():
-    found = scores.calibration(np.array([[1.0, 0.0]]), np.array([0]))
-    assert found.counts[-1] == 1
-    assert found.ece == 0
+    bins = scores.calibration(np.array([[1.0, 0.0]]), np.array([0]))
+    assert bins.counts[-1] == 1
+    assert bins.ece == 0
 
 
 def test_correlations_have_sign_and_size_and_leave_out_constants():
     table = pd.DataFrame({"layers": [1, 2, 3, 9], "weight_decay": [0.5, 0.1, 0.01, 0], "loss": list("aabb"), "seed": 0})
-    found = scores.correlations(table.assign(metric=[np.nan, 0.7, 0.8, 0.81]), list(table), "metric")
-    assert found.index.tolist() == ["layers", "loss = b", "loss = a", "weight_decay"]
-    assert found.tolist() == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
+    coefficients = scores.correlations(table.assign(metric=[np.nan, 0.7, 0.8, 0.81]), list(table), "metric")
+    assert coefficients.index.tolist() == ["layers", "loss = b", "loss = a", "weight_decay"]
+    assert coefficients.tolist() == pytest.approx([1, 0.8**0.5, -(0.8**0.5), -1])
 
 
 def test_unrelated_runs_stay_within_chance_nineteen_times_in_twenty():

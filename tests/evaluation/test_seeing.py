@@ -9,7 +9,7 @@ from PIL import Image
 
 from lab.evaluation import seeing
 from nn_core import NeuralNetwork
-from tree import ROOT, found
+from tree import ROOT, files
 
 BOX = (30, 20, 70, 40)  # left, top, right, bottom: 40 x 20 pixels
 
@@ -33,18 +33,18 @@ def kept(folder, picture, kind="PNG", **options):
 
 @pytest.mark.parametrize(("ground", "box", "inverted"), [("black", "white", False), ("white", "black", True)])
 def test_what_stands_out_is_trimmed_made_28_pixels_long_centred_and_light_on_black(ground, box, inverted):
-    found = seeing.given(drawn(ground, box))
+    given = seeing.given(drawn(ground, box))
     expected = np.zeros((28, 28))
     expected[7:21] = 255  # 40 x 20 become 28 x 14, with seven blank lines on either side
-    assert found.pixels.dtype == np.uint8
-    np.testing.assert_array_equal(found.pixels, expected)
-    assert found.inverted is inverted
+    assert given.pixels.dtype == np.uint8
+    np.testing.assert_array_equal(given.pixels, expected)
+    assert given.inverted is inverted
 
 
 @pytest.mark.parametrize(("ground", "box"), [((100,) * 3, (220,) * 3), ((155,) * 3, (35,) * 3)])
 def test_a_grey_ground_is_no_ink(ground, box):
-    found = seeing.given(drawn(ground, box)).pixels
-    assert np.unique(found).tolist() == [0, round(255 * 120 / 155)]  # full ink would be as far as white, or black, is
+    pixels = seeing.given(drawn(ground, box)).pixels
+    assert np.unique(pixels).tolist() == [0, round(255 * 120 / 155)]  # full ink would be as far as white, or black, is
 
 
 def test_a_photograph_lying_on_its_side_is_put_upright(tmp_path):
@@ -63,9 +63,9 @@ def test_a_photograph_lying_on_its_side_is_put_upright(tmp_path):
 def test_what_is_transparent_is_ground_whatever_the_thing(thing, tmp_path):
     picture = Image.new("RGBA", (100, 60), (255, 255, 255, 0))
     picture.paste(thing, BOX)
-    found = seeing.given(seeing.read(kept(tmp_path, picture)))
-    assert found.pixels[7:21].min() == 255
-    assert found.pixels.sum() == 255 * 14 * 28
+    given = seeing.given(seeing.read(kept(tmp_path, picture)))
+    assert given.pixels[7:21].min() == 255
+    assert given.pixels.sum() == 255 * 14 * 28
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_every_kind_of_pixel_is_read(mode, kind, tmp_path):
         picture = Image.fromarray(np.float32(values) / 255)
     else:
         picture = Image.fromarray(values).convert(mode)
-    found = seeing.given(seeing.read(kept(tmp_path, picture, kind, lossless=True, quality=100)))
-    assert np.abs(found.pixels[8:20].astype(int) - 255).max() <= 5
-    assert found.pixels[:6].max() <= 5
+    given = seeing.given(seeing.read(kept(tmp_path, picture, kind, lossless=True, quality=100)))
+    assert np.abs(given.pixels[8:20].astype(int) - 255).max() <= 5
+    assert given.pixels[:6].max() <= 5
 
 
 def test_a_large_photograph_is_kept_small(tmp_path):
@@ -160,15 +160,15 @@ def test_the_pixels_share_is_that_of_differences(layers, activation, loss):
         b[...] = np.random.default_rng(1).normal(0, 0.1, b.shape)
     exact.theta[...] = net.theta
     pixels = np.random.default_rng(2).integers(0, 256, (28, 28), dtype=np.uint8)
-    found = seeing.decided(net, pixels, 4)
-    assert found.shape == (28, 28)
+    decided = seeing.decided(net, pixels, 4)
+    assert decided.shape == (28, 28)
     x, step = pixels.reshape(1, -1) / 255, 1e-4
     for k in (0, 5, 333, 400, 783):
         up, down = x.copy(), x.copy()
         up[0, k] += step
         down[0, k] -= step
         higher, lower = (exact.evaluate(point, np.array([4]))["loss"] for point in (up, down))
-        assert found.flat[k] == pytest.approx(-(higher - lower) / (2 * step), rel=1e-5, abs=1e-9)
+        assert decided.flat[k] == pytest.approx(-(higher - lower) / (2 * step), rel=1e-5, abs=1e-9)
 
 
 def test_a_network_that_is_all_but_certain_still_has_its_reasons():
@@ -176,11 +176,11 @@ def test_a_network_that_is_all_but_certain_still_has_its_reasons():
     net = NeuralNetwork(layers=0, weight_decay=0, seed=1)
     net.biases[1][3] = 25
     pixels = np.full((28, 28), 255, np.uint8)
-    found = seeing.decided(net, pixels, 3)
+    decided = seeing.decided(net, pixels, 3)
     p = np.exp(np.float64(net.weights[1]).sum(axis=1) + net.biases[1])
     others = p[np.arange(10) != 3] / p.sum()
     apart = net.weights[1][3].astype(float) - np.delete(net.weights[1], 3, axis=0)  # of d log ŷ_3: Σ ŷ_j (W_3 - W_j)
-    np.testing.assert_allclose(found.ravel(), others @ apart, rtol=1e-5, atol=1e-16)
+    np.testing.assert_allclose(decided.ravel(), others @ apart, rtol=1e-5, atol=1e-16)
 
 
 def test_blanking_takes_the_strongest_pixels_of_those_with_ink():
@@ -211,9 +211,9 @@ def test_the_nearest_image_is_that_of_the_least_angle_whatever_its_brightness():
 def test_the_pictures_are_those_that_their_script_draws():
     """Up to what another version of Pillow may round differently."""
     drawn = runpy.run_path(str(ROOT / "notebooks" / "pictures" / "draw.py"))["PICTURES"]
-    files = found("notebooks/pictures/*.png")
-    assert {path.stem for path in files} == drawn.keys()
-    for path in files:
+    pictures = files("notebooks/pictures/*.png")
+    assert {path.stem for path in pictures} == drawn.keys()
+    for path in pictures:
         assert path.stat().st_size < 20_000
         expected = np.asarray(drawn[path.stem](), dtype=int)
         assert np.abs(np.asarray(seeing.read(path).resize(expected.shape[1::-1]), dtype=int) - expected).mean() < 2

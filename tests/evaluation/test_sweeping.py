@@ -21,12 +21,12 @@ FOUND = {
 def test_what_was_measured_is_a_table_and_a_sentence(tmp_path):
     path = tmp_path / "sweeping.json"
     path.write_text(json.dumps(FOUND))
-    found = sweeping.kept(path)
-    table = sweeping.table(found)
+    measurements = sweeping.kept(path)
+    table = sweeping.table(measurements)
     assert list(table.index) == ["random", "bayes", "wandb agent"]
     assert table["configurations an hour"].tolist() == [300, 150, 120]
     assert table["share of the time in training"].isna().tolist() == [False, False, True]
-    assert sweeping.finding(found) == (
+    assert sweeping.finding(measurements) == (
         "**A run of a sweep costs 0.23 s of a core besides its training; with 2 workers, 24 random runs come to "
         "2.5 times as many configurations an hour as the same by `wandb agent`, which starts a process for each** "
         "(a processor, 2026-03-01, at commit 0123456789ab)."
@@ -34,9 +34,9 @@ def test_what_was_measured_is_a_table_and_a_sentence(tmp_path):
 
 
 def test_what_was_not_measured_is_said(tmp_path):
-    found = sweeping.kept(tmp_path / "none.json")
-    assert sweeping.table(found).empty
-    assert "`make bench-sweep`" in sweeping.finding(found)
+    measurements = sweeping.kept(tmp_path / "none.json")
+    assert sweeping.table(measurements).empty
+    assert "`make bench-sweep`" in sweeping.finding(measurements)
 
 
 @pytest.mark.parametrize(

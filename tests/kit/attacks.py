@@ -551,8 +551,8 @@ def main() -> int:
         became.setdefault(attack.area, Counter())[outcome] += 1
     print("| area | attacks | one sentence | as meant | got through |\n| --- | --- | --- | --- | --- |")
     became["all"] = sum(became.values(), Counter())
-    for area, found in became.items():
-        print(f"| {area} | {found.total()} | {found[SENTENCE]} | {found[MEANT]} | {found['got through']} |")
+    for area, outcomes in became.items():
+        print(f"| {area} | {outcomes.total()} | {outcomes[SENTENCE]} | {outcomes[MEANT]} | {outcomes['got through']} |")
     return int(became["all"]["got through"] > 0)
 
 

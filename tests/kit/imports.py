@@ -53,13 +53,13 @@ def foreign(root: Path) -> list[str]:
 def _imported(path: Path) -> set[str]:
     """The top-level names that a module imports, wherever in it."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    found = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    found += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return {name.partition(".")[0] for name in found}
+    modules = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    modules += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in modules}
 
 
 if __name__ == "__main__":
-    found = check(tree.ROOT)
-    print((found.stdout if found.returncode else found.stdout.strip().splitlines()[-1]) + found.stderr)
+    linted = check(tree.ROOT)
+    print((linted.stdout if linted.returncode else linted.stdout.strip().splitlines()[-1]) + linted.stderr)
     print(*foreign(tree.ROOT), sep="\n", end="")
-    sys.exit(found.returncode or bool(foreign(tree.ROOT)))
+    sys.exit(linted.returncode or bool(foreign(tree.ROOT)))

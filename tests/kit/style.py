@@ -91,6 +91,6 @@ def broken(root: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    found = broken(tree.ROOT)
-    print("\n".join(found) or "Notebooks and Makefile read as they should.")
-    sys.exit(bool(found))
+    faults = broken(tree.ROOT)
+    print("\n".join(faults) or "Notebooks and Makefile read as they should.")
+    sys.exit(bool(faults))

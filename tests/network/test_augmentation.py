@@ -54,13 +54,13 @@ def moved(image, down, right):
 def test_shifted_images_move_by_a_pixel_at_most_and_zeros_move_in():
     images = pictures()
     x, rows = seen("shift", images)
-    found = Counter()
+    shifts = Counter()
     for now, image in zip(x, images[rows] / 255, strict=True):
         steps = [s for s in itertools.product((-1, 0, 1), repeat=2) if np.allclose(now, moved(image, *s), rtol=1e-12)]
         assert len(steps) == 1
-        found.update(steps)
-    assert len(found) == 9
-    assert stats.chisquare(list(found.values())).pvalue > 1e-4  # each as likely
+        shifts.update(steps)
+    assert len(shifts) == 9
+    assert stats.chisquare(list(shifts.values())).pvalue > 1e-4  # each as likely
 
 
 def test_what_is_erased_is_a_rectangle():
@@ -151,9 +151,9 @@ def test_a_mirrored_prediction_is_the_mean_over_both(averaging, dtype, backend):
     mean = (net.predict_proba(images) + net.predict_proba(turned)) / 2
     before = images.copy()
     for form in (images, images.reshape(-1, 4, 4)):
-        found = net.predict_proba(form, mirrored=True)
-        np.testing.assert_allclose(found, mean, rtol=1e-5)
-        assert np.array_equal(net.predict(form, mirrored=True), found.argmax(axis=1))
+        mirrored = net.predict_proba(form, mirrored=True)
+        np.testing.assert_allclose(mirrored, mean, rtol=1e-5)
+        assert np.array_equal(net.predict(form, mirrored=True), mirrored.argmax(axis=1))
     assert np.array_equal(images, before)
     assert not np.allclose(mean, net.predict_proba(images))
 

@@ -36,9 +36,9 @@ def machine():
     import numba
 
     blas = sorted({library["architecture"] for library in threadpool_info() if library["user_api"] == "blas"})
-    found = np.show_config("dicts")["SIMD Extensions"]["found"]
+    instructions = np.show_config("dicts")["SIMD Extensions"]["found"]
     processor = llvmlite.binding.get_host_cpu_name()
-    return f"{processor}, numpy {np.__version__}, {' '.join(blas)}, {found[-1]}, numba {numba.__version__}"
+    return f"{processor}, numpy {np.__version__}, {' '.join(blas)}, {instructions[-1]}, numba {numba.__version__}"
 
 
 def train(backend, **config):

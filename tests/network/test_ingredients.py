@@ -94,7 +94,7 @@ def test_dropout_drops_with_its_probability_and_scales_what_is_left(key, rate):
 
 def test_mixup_mixes_images_and_labels_of_a_batch_by_one_number():
     images, _ = examples(40)
-    alpha, found = 0.4, []
+    alpha, mixed = 0.4, []
     config = dict(inputs=INPUTS, num_hidden_neurons=[], batch_size=8, max_epochs=120)
     for plain, step in zip(observe(config, images), observe(config | {"mixup": alpha}, images), strict=True):
         np.testing.assert_allclose(step.y.sum(axis=1), 1)
@@ -103,10 +103,10 @@ def test_mixup_mixes_images_and_labels_of_a_batch_by_one_number():
         own = step.y[plain.y == 1]  # λ, but for an example that was mixed with itself
         shares = own[own < 1 - 1e-12]
         np.testing.assert_allclose(shares, shares[:1].repeat(len(shares)), atol=1e-12)
-        found.extend(shares[:1])
-    assert len(found) > 500
-    assert stats.kstest(found, stats.beta(alpha, alpha).cdf).pvalue > 1e-4
-    assert np.var(found) == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.12)  # four standard errors
+        mixed.extend(shares[:1])
+    assert len(mixed) > 500
+    assert stats.kstest(mixed, stats.beta(alpha, alpha).cdf).pvalue > 1e-4
+    assert np.var(mixed) == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.12)  # four standard errors
 
 
 @pytest.mark.parametrize("loss", LOSSES)

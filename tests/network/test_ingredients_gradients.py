@@ -16,15 +16,15 @@ STENCIL = {-2: 1 / 12, -1: -2 / 3, 1: 2 / 3, 2: -1 / 12}  # central differences 
 
 def slope(net, direction, images, labels):
     """The loss's derivative along a direction, by differences of two widths; None if they tell of a kink between."""
-    found = []
+    slopes = []
     for step in (2e-4, 1e-4):
         total = 0.0
         for steps, coefficient in STENCIL.items():
             moved = copy.deepcopy(net)  # draws what net would draw
             moved.theta[...] += steps * step * direction
             total += coefficient * moved.backpropagate(images, labels)
-        found.append(total / step)
-    return found[1] if found[0] == pytest.approx(found[1], rel=1e-8, abs=1e-10) else None
+        slopes.append(total / step)
+    return slopes[1] if slopes[0] == pytest.approx(slopes[1], rel=1e-8, abs=1e-10) else None
 
 
 def blocks(net):

@@ -75,12 +75,12 @@ STEP = 1e-3
 
 def sides(net, images):
     """On which side of zero, where all kinks lie, every unit of every hidden layer is for every image."""
-    h, found = images, []
+    h, active = images, []
     for k in range(1, len(net.weights)):
         a = h @ net.weights[k].T + net.biases[k]
         h = net.ACTIVATIONS[net.config["activation"]].function(a)
-        found.append(a > 0)
-    return found
+        active.append(a > 0)
+    return active
 
 
 def random_direction(net, block, rng):
@@ -197,8 +197,8 @@ def test_losses_by_hand(loss, value, gradient):
     a, y = np.log([[1.0, 3.0]]), np.array([[0.0, 1.0]])
     for batch in (1, 2):  # the mean over a batch of equals is the same, its gradient by each row a share of it
         truth = y.repeat(batch, axis=0)
-        found, y_hat = LOSSES[loss].function(a.repeat(batch, axis=0), truth)
-        assert found == pytest.approx(value, rel=1e-15)
+        losses, y_hat = LOSSES[loss].function(a.repeat(batch, axis=0), truth)
+        assert losses == pytest.approx(value, rel=1e-15)
         np.testing.assert_allclose(y_hat, [[0.25, 0.75]] * batch, rtol=1e-15)
         found_gradient = LOSSES[loss].gradient(y_hat, truth)
         np.testing.assert_allclose(found_gradient, [np.divide(gradient, batch)] * batch, rtol=1e-15)
@@ -445,9 +445,9 @@ def test_networks_of_relu_end_as_accurate_as_pytorch(workload, torch, twin, grou
     """Five seeds, float32, on a part of the training images: the means differ by less than the spread explains."""
     images, labels = (part[:6000] for part in fashion_mnist.load().train)
     labels = labels.astype(np.int64)
-    found = np.array([accuracies(images, labels, workload, seed, torch, twin, groups) for seed in range(5)])
-    assert found.mean(axis=0).min() > 0.8
-    *ours, theirs = found.T
+    reached = np.array([accuracies(images, labels, workload, seed, torch, twin, groups) for seed in range(5)])
+    assert reached.mean(axis=0).min() > 0.8
+    *ours, theirs = reached.T
     for one in ours:
         deviation = np.sqrt((one.var(ddof=1) + theirs.var(ddof=1)) / 5)
         assert abs(one.mean() - theirs.mean()) < 3 * max(deviation, 0.002)

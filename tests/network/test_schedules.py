@@ -51,11 +51,11 @@ def rates(max_epochs=None, **config):
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 1.5, 2.0])
 def test_a_training_takes_its_steps_by_the_schedule(name, warmup):
-    found = rates(schedule=name, warmup=warmup)
+    taken = rates(schedule=name, warmup=warmup)
     expected = [0.5 * SCHEDULES[name](step, 12) for step in range(12)]
     if warmup:
         expected = [rate * min(1, (step + 1) / (4 * warmup)) for step, rate in enumerate(expected)]
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(taken, expected, rtol=1e-9)
 
 
 def test_who_stops_early_has_had_the_same_rates():
@@ -66,9 +66,9 @@ def test_who_stops_early_has_had_the_same_rates():
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_epochs_beyond_the_configuration_s_are_trained_at_no_higher_rate(name):
-    found = rates(schedule=name, max_epochs=5)
-    assert len(found) == 20
-    assert max(found[12:]) <= found[11] * (1 + 1e-9)
+    taken = rates(schedule=name, max_epochs=5)
+    assert len(taken) == 20
+    assert max(taken[12:]) <= taken[11] * (1 + 1e-9)
 
 
 @each_backend

@@ -110,8 +110,8 @@ def fresh(tmp_path_factory) -> Path:
     write(
         executed / "02_next.ipynb", "# Next", "Text.", code("interactive.compare()", curves()), code("more()", many())
     )
-    found = {"Test accuracy": ("88.9 %", "five seeds ±0.2"), "Mistake": ("T-shirt/top for Ankle boot", "and back")}
-    results = {label: {"value": value, "note": note} for label, (value, note) in found.items()}
+    headline = {"Test accuracy": ("88.9 %", "five seeds ±0.2"), "Mistake": ("T-shirt/top for Ankle boot", "and back")}
+    results = {label: {"value": value, "note": note} for label, (value, note) in headline.items()}
     (root / "runs" / "results.json").write_text(json.dumps(results))
     return site.build(executed, executed, root / "reports").parent
 

@@ -27,19 +27,19 @@ def test_the_floor_is_as_far_below_the_median_as_the_best_is_above():
 
 
 def test_a_run_without_the_metric_is_the_worst():
-    found = coordinates(runs(0.88, np.nan, 0.84), ["layers"])
-    assert found.order.tolist() == [1, 2, 0]
-    assert found.values == ["no accuracy", "84.00 %", "88.00 %"]
-    assert found.axes[-1].heights[0] == 0
-    assert found.axes[-1].ticks[0][0].startswith("≤ ")
+    lines = coordinates(runs(0.88, np.nan, 0.84), ["layers"])
+    assert lines.order.tolist() == [1, 2, 0]
+    assert lines.values == ["no accuracy", "84.00 %", "88.00 %"]
+    assert lines.axes[-1].heights[0] == 0
+    assert lines.axes[-1].ticks[0][0].startswith("≤ ")
 
 
 def test_of_what_is_minimized_the_lowest_is_the_best():
     table = runs(0.5, 0.3, 0.9).rename(columns={"validationaccuracy": "validationloss"})
-    found = coordinates(table, ["layers"], "validationloss", "minimize")
-    assert found.order.tolist() == [2, 0, 1]
-    assert found.axes[-1].heights[-1] == 1
-    assert found.values[-1] == "0.3"
+    lines = coordinates(table, ["layers"], "validationloss", "minimize")
+    assert lines.order.tolist() == [2, 0, 1]
+    assert lines.axes[-1].heights[-1] == 1
+    assert lines.values[-1] == "0.3"
 
 
 @pytest.mark.parametrize(

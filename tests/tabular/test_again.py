@@ -31,8 +31,8 @@ def test_ten_trainings_of_the_table_come_out_the_same_again():
     for row in drawn.to_dict("records"):
         config = {name: row[name] for name in (*tabular.keys(), "seed")}
         train, validation = fashion_mnist.split(images, seed=config["seed"], fraction=0.1)
-        [found] = NeuralNetwork(**config, max_epochs=1).train(train, validation)
-        differences.append(abs(found["validationaccuracy"] - row["validationaccuracy"]))
+        [epoch] = NeuralNetwork(**config, max_epochs=1).train(train, validation)
+        differences.append(abs(epoch["validationaccuracy"] - row["validationaccuracy"]))
     assert len(differences) == TRAININGS
     assert max(differences) <= FARTHEST
     assert np.median(differences) <= USUALLY

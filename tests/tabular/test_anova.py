@@ -57,9 +57,9 @@ def test_a_gap_is_refused():
 
 def test_pairs_stand_in_a_matrix():
     shares = anova.decomposition(np.random.default_rng(1).normal(size=(2, 3, 2)), "abc")
-    found = anova.matrix(shares)
-    assert found.loc["a", "a"] == shares[("a",)]
-    assert found.loc["c", "b"] == found.loc["b", "c"] == shares[("b", "c")]
+    square = anova.matrix(shares)
+    assert square.loc["a", "a"] == shares[("a",)]
+    assert square.loc["c", "b"] == square.loc["b", "c"] == shares[("b", "c")]
     assert list(anova.alone(shares)) == sorted((shares[(name,)] for name in "abc"), reverse=True)
 
 
@@ -68,11 +68,11 @@ def test_noise_is_found_in_every_part_by_the_number_of_its_cells():
     rng = np.random.default_rng(0)
     worth = np.add.outer(np.arange(6.0), np.arange(5.0))
     values = worth + rng.normal(size=(4000, 3, 6, 5)) + rng.normal(size=(4000, 3, 1, 1))  # the last moves all alike
-    found = sum(anova.noise(one, "ab") * one.mean(axis=0).var() for one in values) / len(values)
+    told = sum(anova.noise(one, "ab") * one.mean(axis=0).var() for one in values) / len(values)
     for part, cells in {("a",): 5, ("b",): 4, ("a", "b"): 20}.items():
-        assert found[part] == pytest.approx(cells / 30 / 3, rel=0.05)
+        assert told[part] == pytest.approx(cells / 30 / 3, rel=0.05)
     pair = [anova.decomposition(one.mean(axis=0), "ab")[("a", "b")] * one.mean(axis=0).var() for one in values[:1000]]
-    assert np.mean(pair) == pytest.approx(found[("a", "b")], rel=0.1)
+    assert np.mean(pair) == pytest.approx(told[("a", "b")], rel=0.1)
 
 
 def test_one_seed_tells_nothing_of_noise():

@@ -40,11 +40,11 @@ def test_it_chooses_as_asking_and_telling_does(cube, monkeypatch):
 
 
 def test_it_finds_more_than_chance(cube):
-    found = {
+    best = {
         name: replays.replay(cube, method, 36, range(4)).regret(cube)[:, -1].mean()
         for name, method in (("random", replays.random), ("bayes", bayes.bayes()))
     }
-    assert found["bayes"] < found["random"]
+    assert best["bayes"] < best["random"]
 
 
 def test_after_random_runs_it_repeats_none(cube):

@@ -26,8 +26,8 @@ def test_the_chapter_leaves_nothing_out_of_a_complete_table(tmp_path):
     command = [sys.executable, REPOSITORY / "report.py", "run", REPOSITORY / "notebooks" / f"{NAME}.ipynb"]
     environment = os.environ | {"FASHION_RUNS": str(tmp_path / "runs")}
     command += [*given, "-p", "replays", "20", "-p", "sample", "1"]
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    assert found.returncode == 0, found.stderr + found.stdout
+    executed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert executed.returncode == 0, executed.stderr + executed.stdout
 
     cells = {cell.id: cell for cell in nbformat.read(tmp_path / "runs" / "notebooks" / f"{NAME}.ipynb", 4).cells}
     said = {name: str(cell.get("outputs")) for name, cell in cells.items()}

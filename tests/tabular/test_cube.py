@@ -13,8 +13,8 @@ def some():
     """Three trainings with seeds 0 and 2; one of them diverges in epoch 4 with seed 2, one lacks seed 0."""
     trainings = tabular.trainings()
     runs = [(5, 0), (5, 2), (4859, 0), (77, 2)]
-    found = [record(trainings[k] | {"seed": seed}, _rising(k, seed)) for k, seed in runs]
-    return cubes.cube(tabular.rows([*found, record(trainings[4859] | {"seed": 2}, _rising(3, 0)[:3], "diverged")]))
+    records = [record(trainings[k] | {"seed": seed}, _rising(k, seed)) for k, seed in runs]
+    return cubes.cube(tabular.rows([*records, record(trainings[4859] | {"seed": 2}, _rising(3, 0)[:3], "diverged")]))
 
 
 def _rising(k, seed):

@@ -21,7 +21,7 @@ def cube():
 
 
 @pytest.fixture(scope="module")
-def found(cube):
+def replayed(cube):
     return replays.replay(cube, replays.random, 48, range(600))
 
 
@@ -51,9 +51,10 @@ def test_what_moves_all_alike_stands_apart(cube):
 def test_the_best_is_judged_by_a_seed_that_had_no_part():
     """All are worth 80 %: whatever the best of so many has above that is luck, and none of it is left elsewhere."""
     rng = np.random.default_rng(5)
-    found = [cubes.Cube(0.8 + NOISE * np.repeat(rng.normal(size=(4860, 3, 2)), 5, axis=2), (0, 1, 2)) for _ in range(8)]
-    assert min(cube.worth.max() for cube in found) > 0.8 + 3 * NOISE / 3**0.5
-    assert np.mean([luck.elsewhere(cube) for cube in found]) == pytest.approx(0.8, abs=NOISE)
+    noise = [NOISE * np.repeat(rng.normal(size=(4860, 3, 2)), 5, axis=2) for _ in range(8)]
+    level = [cubes.Cube(0.8 + one, (0, 1, 2)) for one in noise]
+    assert min(cube.worth.max() for cube in level) > 0.8 + 3 * NOISE / 3**0.5
+    assert np.mean([luck.elsewhere(cube) for cube in level]) == pytest.approx(0.8, abs=NOISE)
 
 
 def test_the_best_by_a_mean_are_not_those_among_which_its_seeds_agree():
@@ -76,7 +77,7 @@ def test_the_winner_by_one_seed_is_a_lucky_one(cube):
     assert (table["flatters"] > 0).all()
 
 
-def test_flattery_is_the_expected_noise_of_the_largest(cube, found):
+def test_flattery_is_the_expected_noise_of_the_largest(cube, replayed):
     """Were all worth the same, it would be that of the largest of 48 normal numbers, 2.2 deviations."""
     level = cubes.Cube(0.8 + NOISE * np.random.default_rng(1).normal(size=(4860, 3, 10)), (0, 1, 2))
     alike = replays.replay(level, replays.random, 48, range(600))
@@ -86,51 +87,51 @@ def test_flattery_is_the_expected_noise_of_the_largest(cube, found):
     flatters = scores[named, alike.seeds] - (scores[named].sum(axis=1) - scores[named, alike.seeds]) / 2
     assert 100 * flatters.mean() == pytest.approx(100 * NOISE * largest, rel=0.05)
     assert luck.flattery(level, alike, 48) == pytest.approx(100 * flatters.mean(), abs=0.05)
-    assert 0 < luck.flattery(cube, found, 48) < 100 * NOISE * largest
+    assert 0 < luck.flattery(cube, replayed, 48) < 100 * NOISE * largest
     assert luck.agreement(level, among) == pytest.approx(0, abs=0.05)
 
 
-def test_how_often_the_named_is_among_the_best(cube, found):
-    assert luck.among_the_best(cube, found, 10) == 1  # of ten
+def test_how_often_the_named_is_among_the_best(cube, replayed):
+    assert luck.among_the_best(cube, replayed, 10) == 1  # of ten
     perfect = cube.only([0])
     assert luck.among_the_best(perfect, replays.replay(perfect, replays.random, 48, range(50)), 48, 1) == 1
-    assert 0.3 < luck.among_the_best(cube, found, 48, 1) < 1
+    assert 0.3 < luck.among_the_best(cube, replayed, 48, 1) < 1
 
 
-def test_a_confirmation_of_one_with_one_seed_is_none(cube, found):
-    levelled = luck.levelled(cube, luck.top(cube))[found.drawn, found.seeds[:, None]]
-    expected = np.take_along_axis(found.drawn, levelled.argmax(axis=1)[:, None], 1)[:, 0]
-    named = luck.confirmed(cube, found, ALL, 1, 1, np.random.default_rng(0))
+def test_a_confirmation_of_one_with_one_seed_is_none(cube, replayed):
+    levelled = luck.levelled(cube, luck.top(cube))[replayed.drawn, replayed.seeds[:, None]]
+    expected = np.take_along_axis(replayed.drawn, levelled.argmax(axis=1)[:, None], 1)[:, 0]
+    named = luck.confirmed(cube, replayed, ALL, 1, 1, np.random.default_rng(0))
     np.testing.assert_array_equal(named, expected)
-    np.testing.assert_array_equal(named, found.chosen[:, 47])
+    np.testing.assert_array_equal(named, replayed.chosen[:, 47])
 
 
-def test_what_was_stopped_early_is_no_candidate(cube, found):
-    stopped = found._replace(paid=found.paid - (np.arange(48) >= 24))  # the 25th ended an epoch too early
+def test_what_was_stopped_early_is_no_candidate(cube, replayed):
+    stopped = replayed._replace(paid=replayed.paid - (np.arange(48) >= 24))  # the 25th ended an epoch too early
     named = luck.confirmed(cube, stopped, ALL, 48, 200, np.random.default_rng(0))
-    assert not (named == found.drawn[:, 24]).any()
-    assert (luck.confirmed(cube, found, ALL, 48, 200, np.random.default_rng(0)) == found.drawn[:, 24]).any()
+    assert not (named == replayed.drawn[:, 24]).any()
+    assert (luck.confirmed(cube, replayed, ALL, 48, 200, np.random.default_rng(0)) == replayed.drawn[:, 24]).any()
 
 
-def test_what_the_epochs_do_not_pay_for_is_no_candidate(cube, found):
-    paid = found.paid[:, 23].max()  # 24 runs of every replay, and some more of most
-    named = luck.confirmed(cube, found, paid, 1, 1, np.random.default_rng(0))
+def test_what_the_epochs_do_not_pay_for_is_no_candidate(cube, replayed):
+    paid = replayed.paid[:, 23].max()  # 24 runs of every replay, and some more of most
+    named = luck.confirmed(cube, replayed, paid, 1, 1, np.random.default_rng(0))
     scores = luck.levelled(cube, luck.top(cube))
-    for name, drawn, epochs, seed in zip(named, found.drawn, found.paid, found.seeds, strict=True):
+    for name, drawn, epochs, seed in zip(named, replayed.drawn, replayed.paid, replayed.seeds, strict=True):
         affordable = drawn[epochs <= paid]
         assert name == affordable[scores[affordable, seed].argmax()]
 
 
-def test_plans_stand_beside_each_other(cube, found):
-    table = luck.plans(cube, {"random": found}, ALL, (5, 9))
-    regret = found.regret(cube)[:, 47]
+def test_plans_stand_beside_each_other(cube, replayed):
+    table = luck.plans(cube, {"random": replayed}, ALL, (5, 9))
+    regret = replayed.regret(cube)[:, 47]
     assert table["one seed, median"]["random"] == pytest.approx(np.median(regret))
     assert table["one seed, nine in ten"]["random"] == pytest.approx(np.quantile(regret, 0.9))
     assert table["confirmed, median"]["random"] <= table["one seed, median"]["random"]
     assert table["from"]["random"] <= table["confirmed, median"]["random"] <= table["to"]["random"]
     assert table["level"]["random"]
     assert table["runs"]["random"] == 48
-    assert luck.plans(cube, {"random": found}, 180, (5, 9))["runs"]["random"] == pytest.approx(24, abs=2)
+    assert luck.plans(cube, {"random": replayed}, 180, (5, 9))["runs"]["random"] == pytest.approx(24, abs=2)
 
 
 def test_a_fair_regret_takes_the_luck_out_of_the_best():
@@ -138,7 +139,7 @@ def test_a_fair_regret_takes_the_luck_out_of_the_best():
     rng = np.random.default_rng(7)
     level = [cubes.Cube(0.8 + NOISE * np.repeat(rng.normal(size=(4860, 3, 2)), 5, axis=2), (0, 1, 2)) for _ in range(8)]
     played = [replays.replay(cube, replays.random, 48, range(100)) for cube in level]
-    tables = [luck.plans(cube, {"random": found}, ALL, (5, 5)) for cube, found in zip(level, played, strict=True)]
+    tables = [luck.plans(cube, {"random": replayed}, ALL, (5, 5)) for cube, replayed in zip(level, played, strict=True)]
     assert min(table["one seed, median"]["random"] for table in tables) > 100 * NOISE
     assert np.mean([table["one seed, fair"]["random"] for table in tables]) == pytest.approx(0, abs=100 * NOISE / 2)
 
@@ -146,21 +147,21 @@ def test_a_fair_regret_takes_the_luck_out_of_the_best():
 def test_a_fair_regret_is_what_is_lacking_where_there_is_no_luck():
     worth = np.linspace(0.5, 0.9, 9720).reshape(4860, 1, 2)
     sure = cubes.Cube(np.repeat(np.repeat(worth, 3, axis=1), 5, axis=2), (0, 1, 2))
-    found = replays.replay(sure, replays.random, 5, range(9))
-    lacking = 100 * (0.9 - sure.worth[found.drawn].max(axis=1))
-    assert luck.fairly(sure, found, found.chosen[:, -1]) == pytest.approx(lacking.mean())
+    replayed = replays.replay(sure, replays.random, 5, range(9))
+    lacking = 100 * (0.9 - sure.worth[replayed.drawn].max(axis=1))
+    assert luck.fairly(sure, replayed, replayed.chosen[:, -1]) == pytest.approx(lacking.mean())
 
 
-def test_more_seeds_come_closer(cube, found):
-    table = luck.confirmations(cube, found, ALL, [1, 5, 10], [1, 5, 25]).set_index(["best", "seeds"])
+def test_more_seeds_come_closer(cube, replayed):
+    table = luck.confirmations(cube, replayed, ALL, [1, 5, 10], [1, 5, 25]).set_index(["best", "seeds"])
     assert table["further runs"][10, 5] == 40
     assert table["close"][10, 25] > table["close"][5, 5] > table["close"][1, 1]
     assert table["median"][10, 25] <= table["median"][1, 1]
     assert ((table["low"] < table["close"]) & (table["close"] < table["high"])).all()
 
 
-def test_enough_is_the_cheapest_that_is_surely_close(cube, found):
-    table = luck.confirmations(cube, found, ALL, [2, 4], [2, 3]).assign(close=[0.8, 0.95, 0.91, 0.99])
+def test_enough_is_the_cheapest_that_is_surely_close(cube, replayed):
+    table = luck.confirmations(cube, replayed, ALL, [2, 4], [2, 3]).assign(close=[0.8, 0.95, 0.91, 0.99])
     assert luck.enough(table.assign(low=table["close"]))["further runs"] == 4
     assert luck.enough(table.assign(low=[0.8, 0.89, 0.85, 0.98]))["further runs"] == 8
     assert luck.enough(table.assign(low=0.89)) is None

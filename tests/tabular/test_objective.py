@@ -19,10 +19,10 @@ def benchmark():
 
 
 def test_it_answers_with_what_there_was_after_so_many_epochs(benchmark):
-    found = benchmark(CONFIG, epochs=5, seed=2)
-    assert found["validationaccuracy"] == 0.05
-    assert found["seconds"] == 1 + 2 + 3 + 4 + 5
-    assert (found["epochs"], found["status"]) == (5, "finished")
+    answer = benchmark(CONFIG, epochs=5, seed=2)
+    assert answer["validationaccuracy"] == 0.05
+    assert answer["seconds"] == 1 + 2 + 3 + 4 + 5
+    assert (answer["epochs"], answer["status"]) == (5, "finished")
 
 
 def test_epochs_may_be_part_of_the_configuration(benchmark):
@@ -38,10 +38,10 @@ def test_names_count_without_regard_to_case(benchmark):
 def test_what_diverged_says_so_from_then_on(benchmark):
     other = tabular.trainings()[101]
     assert benchmark(other, epochs=3, seed=2)["status"] == "finished"
-    found = benchmark(other, epochs=10, seed=2)
-    assert found["status"] == "diverged"
-    assert np.isnan(found["validationaccuracy"])
-    assert found["seconds"] == pytest.approx(3 * 1.234)
+    answer = benchmark(other, epochs=10, seed=2)
+    assert answer["status"] == "diverged"
+    assert np.isnan(answer["validationaccuracy"])
+    assert answer["seconds"] == pytest.approx(3 * 1.234)
 
 
 @pytest.mark.parametrize(

@@ -33,10 +33,10 @@ def test_random_names_the_best_of_what_it_drew(cube):
 
 def test_the_regret_of_random_search_is_that_of_order_statistics(cube):
     """What one of n without replacement ranks on average is known: (N + 1) / (n + 1)."""
-    found = replays.replay(cube.only([0]), replays.random, 20, range(2000))
+    replayed = replays.replay(cube.only([0]), replays.random, 20, range(2000))
     ranks = np.empty(9720)
     ranks[np.argsort(-cube.scores[:, 0])] = np.arange(1, 9721)
-    mean, expected = ranks[found.chosen[:, -1]].mean(), 9721 / 21
+    mean, expected = ranks[replayed.chosen[:, -1]].mean(), 9721 / 21
     assert mean == pytest.approx(expected, rel=0.1)  # standard error 2.2 %
 
 
@@ -87,11 +87,11 @@ def test_successive_halving_starts_no_training_twice(cube):
 
 
 def test_regret_is_by_the_mean_over_seeds(cube):
-    found = replays.Replays(np.array([0]), np.array([[4, 5]]), np.array([[-1, 5]]), np.array([[10, 20]]))
-    regret = found.regret(cube)
+    replayed = replays.Replays(np.array([0]), np.array([[4, 5]]), np.array([[-1, 5]]), np.array([[10, 20]]))
+    regret = replayed.regret(cube)
     assert np.isnan(regret[0, 0])
     assert regret[0, 1] == pytest.approx(100 * (cube.scores.mean(axis=1).max() - cube.scores[5].mean()))
-    paid = found.regret_when_paid(cube, [5, 10, 19, 20, 99])
+    paid = replayed.regret_when_paid(cube, [5, 10, 19, 20, 99])
     assert np.isnan(paid[0, :3]).all()
     assert paid[0, 3:].tolist() == [regret[0, 1]] * 2
 
@@ -112,20 +112,20 @@ def test_what_the_table_lacks_is_never_drawn(cube):
 
 
 def test_a_summary_has_a_row_for_each_search_and_number_of_runs(cube):
-    found = {"random": replays.replay(cube, replays.random, 48, range(50))}
-    table = replays.summary(found, cube, [24, 48, 100])
+    replayed = {"random": replays.replay(cube, replays.random, 48, range(50))}
+    table = replays.summary(replayed, cube, [24, 48, 100])
     assert table["runs"].tolist() == [24, 48]
-    regret = found["random"].regret(cube)
+    regret = replayed["random"].regret(cube)
     assert table["median"].tolist() == [np.median(regret[:, 23]), np.median(regret[:, 47])]
     assert (table["median"] <= table["nine in ten"]).all()
 
 
 def test_what_epochs_buy_is_sorted_by_the_median(cube):
-    found = {"random": replays.replay(cube, replays.random, 48, range(50))}
-    found["halving"] = replays.replay(cube, replays.halving, 48, range(50))
-    table = replays.priced(found, cube, 90)
+    replayed = {"random": replays.replay(cube, replays.random, 48, range(50))}
+    replayed["halving"] = replays.replay(cube, replays.halving, 48, range(50))
+    table = replays.priced(replayed, cube, 90)
     assert table["median"].is_monotonic_increasing
-    regret = found["random"].regret_when_paid(cube, [90])[:, 0]
+    regret = replayed["random"].regret_when_paid(cube, [90])[:, 0]
     assert table["median"]["random"] == np.median(regret)
     assert table["nine in ten"]["random"] == np.quantile(regret, 0.9)
 

@@ -20,20 +20,20 @@ def made_up(seeds=(0, 1, 2), noise=0.003):
 
 
 def without(cube, trainings, seed):
-    found = cube.accuracy.copy()
-    found[trainings, cube.seeds.index(seed)] = np.nan
-    return cubes.Cube(found, cube.seeds)
+    accuracy = cube.accuracy.copy()
+    accuracy[trainings, cube.seeds.index(seed)] = np.nan
+    return cubes.Cube(accuracy, cube.seeds)
 
 
 def test_progress_counts_trainings_and_hours():
     configs = tabular.trainings()[:3]
     runs = [record(config | {"seed": 0}, epochs(10)) for config in configs[:2]]
     runs += [record(configs[0] | {"seed": 3}, epochs(2), "diverged")]
-    found = survey.progress(tabular.rows(runs))
-    assert found["trainings"].to_dict() == {0: 2, 3: 1}
-    assert found["planned"].to_dict() == {0: 4860, 3: 486}
-    assert found["diverged"].to_dict() == {0: 0, 3: 1}
-    assert found["hours"][0] == pytest.approx(20 * 1.234 / 3600)
+    progress = survey.progress(tabular.rows(runs))
+    assert progress["trainings"].to_dict() == {0: 2, 3: 1}
+    assert progress["planned"].to_dict() == {0: 4860, 3: 486}
+    assert progress["diverged"].to_dict() == {0: 0, 3: 1}
+    assert progress["hours"][0] == pytest.approx(20 * 1.234 / 3600)
 
 
 def test_only_complete_seeds_are_used():
@@ -53,12 +53,12 @@ def test_the_state_says_how_much_is_there():
 
 def test_the_best_stand_first_with_the_interval_of_their_mean():
     cube = made_up()
-    found = survey.best(cube, cube, 5)
-    assert found["validationaccuracy"].is_monotonic_decreasing
-    assert found["validationaccuracy"][0] == pytest.approx(cube.worth.max(), abs=1e-3)
-    assert (found["high"] - found["low"]).to_numpy() == pytest.approx(2 * 1.96 * 0.003 / 3**0.5, rel=0.1)
-    assert set(found["weight_decay"]) == {0}
-    assert (found["seeds"] == 3).all()
+    best = survey.best(cube, cube, 5)
+    assert best["validationaccuracy"].is_monotonic_decreasing
+    assert best["validationaccuracy"][0] == pytest.approx(cube.worth.max(), abs=1e-3)
+    assert (best["high"] - best["low"]).to_numpy() == pytest.approx(2 * 1.96 * 0.003 / 3**0.5, rel=0.1)
+    assert set(best["weight_decay"]) == {0}
+    assert (best["seeds"] == 3).all()
 
 
 def test_further_seeds_of_the_best_count():
@@ -66,8 +66,8 @@ def test_further_seeds_of_the_best_count():
     best = np.argsort(-whole.only([0, 1, 2]).worth)[:972] // 2
     rest = np.setdiff1d(np.arange(4860), best)
     every = without(without(whole, rest, 3), rest, 4)
-    found = survey.best(every.only([0, 1, 2]), every, 3)
-    assert (found["seeds"] == 5).all()
+    table = survey.best(every.only([0, 1, 2]), every, 3)
+    assert (table["seeds"] == 5).all()
 
 
 def test_a_seed_that_is_not_complete_yet_moves_nothing():
@@ -80,9 +80,9 @@ def test_a_seed_that_is_not_complete_yet_moves_nothing():
 
 def test_with_one_seed_the_interval_is_that_of_the_images():
     cube = made_up((0,))
-    found = survey.best(cube, cube, 3)
-    share = found["validationaccuracy"].mean()
-    assert (found["high"] - found["low"])[0] == pytest.approx(2 * 1.96 * (share * (1 - share) / 6000) ** 0.5, rel=0.01)
+    best = survey.best(cube, cube, 3)
+    share = best["validationaccuracy"].mean()
+    assert (best["high"] - best["low"])[0] == pytest.approx(2 * 1.96 * (share * (1 - share) / 6000) ** 0.5, rel=0.01)
 
 
 def test_near_the_best_and_never_learning():
@@ -97,12 +97,12 @@ def test_near_the_best_and_never_learning():
 def test_shares_are_those_of_a_table_of_configurations():
     cube = made_up()
     some = survey.near(cube)
-    found = survey.shares(cube, some).set_index(["parameter", "value"])
+    shares = survey.shares(cube, some).set_index(["parameter", "value"])
     configs = pd.DataFrame([cubes.configuration(choice) for choice in some])
-    assert found["among"]["optimizer", "ADAM"] == pytest.approx((configs["optimizer"] == "ADAM").mean())
-    assert found["all"]["layers", 2] == pytest.approx(1 / 3)
-    assert "weight_decay 0 (100%)" in survey.common(found.reset_index())
-    assert "optimizer" not in survey.common(found.reset_index())
+    assert shares["among"]["optimizer", "ADAM"] == pytest.approx((configs["optimizer"] == "ADAM").mean())
+    assert shares["all"]["layers", 2] == pytest.approx(1 / 3)
+    assert "weight_decay 0 (100%)" in survey.common(shares.reset_index())
+    assert "optimizer" not in survey.common(shares.reset_index())
 
 
 def test_values_with_which_nothing_is_good_are_left_out():
@@ -117,10 +117,10 @@ def test_values_with_which_nothing_is_good_are_left_out():
 
 
 def test_importances_stand_beside_each_other_as_shares():
-    found = survey.beside({"one": pd.Series({"a": 0.1, "b": 0.3}), "other": pd.Series({"b": 2.0, "a": 2.0})})
-    assert found["one"].to_dict() == pytest.approx({"b": 0.75, "a": 0.25})
-    assert found["other"].to_dict() == {"b": 0.5, "a": 0.5}
-    assert list(found.index) == ["b", "a"]
+    table = survey.beside({"one": pd.Series({"a": 0.1, "b": 0.3}), "other": pd.Series({"b": 2.0, "a": 2.0})})
+    assert table["one"].to_dict() == pytest.approx({"b": 0.75, "a": 0.25})
+    assert table["other"].to_dict() == {"b": 0.5, "a": 0.5}
+    assert list(table.index) == ["b", "a"]
 
 
 def test_the_best_of_all_is_known_once_the_table_is_complete(tmp_path):
@@ -129,10 +129,10 @@ def test_the_best_of_all_is_known_once_the_table_is_complete(tmp_path):
     tabular.write(table, tmp_path / "all.csv.xz")
     tabular.write(table[10:], tmp_path / "part.csv.xz")
     assert survey.best_of_all(tmp_path / "part.csv.xz") == {}
-    found = survey.best_of_all(tmp_path / "all.csv.xz")["best of all"]
+    best = survey.best_of_all(tmp_path / "all.csv.xz")["best of all"]
     row = table.loc[table[table["epoch"].isin([5, 10])]["validationaccuracy"].idxmax()]
-    assert found == {name: row[name] for name in tabular.choices()} | {
+    assert best == {name: row[name] for name in tabular.choices()} | {
         "max_epochs": row["epoch"],
         "loss": "cross_entropy",
     }
-    assert {type(value) for value in found.values()} == {int, float, str}
+    assert {type(value) for value in best.values()} == {int, float, str}

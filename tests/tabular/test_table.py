@@ -32,7 +32,7 @@ def runs(tmp_path, monkeypatch):
 
 def test_the_space_is_the_grid_without_its_epochs():
     """An oracle of its own: the product of what design.md lists."""
-    found = {json.dumps(config, sort_keys=True) for config in tabular.trainings()}
+    planned = {json.dumps(config, sort_keys=True) for config in tabular.trainings()}
     values = {
         "initializer": ["RANDOM", "XAVIER"],
         "layers": [2, 3, 4],
@@ -44,7 +44,7 @@ def test_the_space_is_the_grid_without_its_epochs():
         "batch_size": [16, 32, 64],
     }
     every = (dict(zip(values, some, strict=True)) for some in itertools.product(*values.values()))
-    assert found == {json.dumps(config, sort_keys=True) for config in every}
+    assert planned == {json.dumps(config, sort_keys=True) for config in every}
     assert len(tabular.trainings()) == 4860
 
 
@@ -107,7 +107,7 @@ def test_a_training_that_diverged_says_when(tmp_path):
     assert table["epoch"].tolist() == [1, 2, 3, 4]
     assert table["validationaccuracy"].isna().tolist() == [False, False, False, True]
     assert set(table["status"]) == {"diverged"}
-    assert tuple(config.values()) not in {tuple(found.values()) for found in tabular.lacking(table)}
+    assert tuple(config.values()) not in {tuple(lacking.values()) for lacking in tabular.lacking(table)}
 
 
 def test_the_file_does_not_depend_on_how_it_came_about(tmp_path):

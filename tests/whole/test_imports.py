@@ -45,14 +45,14 @@ def said(tmp_path_factory):
     for module, wrong in WRONG.items():
         with open(folder / module, "a", encoding="utf-8") as file:
             file.write(f"\n\n{wrong}\n")
-    found = imports.check(folder)
-    assert found.returncode == 1, found.stdout + found.stderr
-    return found.stdout
+    linted = imports.check(folder)
+    assert linted.returncode == 1, linted.stdout + linted.stderr
+    return linted.stdout
 
 
 def test_as_they_are_they_keep_the_rules(copied):
-    found = imports.check(copied)
-    assert found.returncode == 0, found.stdout + found.stderr
+    linted = imports.check(copied)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
 @pytest.mark.parametrize(("module", "wrong"), WRONG.items())
@@ -71,18 +71,18 @@ def test_the_network_imports_numpy_and_the_standard_library_alone(copied):
 def test_a_new_room_of_the_lab_needs_its_place(copied):
     (copied / "lab" / "cellar").mkdir()
     (copied / "lab" / "cellar" / "__init__.py").touch()
-    found = imports.check(copied)
-    assert found.returncode == 1
-    assert "lab.cellar" in found.stdout
+    linted = imports.check(copied)
+    assert linted.returncode == 1
+    assert "lab.cellar" in linted.stdout
 
 
 def test_an_exception_that_nothing_needs_any_more_is_an_error(copied):
     rules = (copied / "pyproject.toml").read_text(encoding="utf-8")
     rules = re.sub(r"ignore_imports = \[[^]]*\]", "", rules) + 'ignore_imports = ["lab.tracking -> lab.pages"]\n'
     (copied / "pyproject.toml").write_text(rules, encoding="utf-8")
-    found = imports.check(copied)
-    assert found.returncode == 1
-    assert "No matches for ignored import lab.tracking -> lab.pages" in found.stdout + found.stderr
+    linted = imports.check(copied)
+    assert linted.returncode == 1
+    assert "No matches for ignored import lab.tracking -> lab.pages" in linted.stdout + linted.stderr
 
 
 def test_nothing_at_the_top_is_left_out():

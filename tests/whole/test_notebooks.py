@@ -296,9 +296,9 @@ def test_the_chapter_on_a_sweep_that_minimizes_a_loss_ranks_and_tells_of_that_lo
     run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
     records = [json.loads(path.read_text("utf-8")) for path in runs.glob("small/*/record.json")]
     least = min(record["history"][-1]["validationloss"] for record in records)
-    [found] = [cell for cell in executed(runs, SWEEP) if "found" in cell.metadata.get("tags", [])]
-    assert f"has a validation loss of {least:.4g}**" in found.outputs[0].data["text/markdown"]
-    assert f"{least:.4g} in the end" in found.outputs[1].metadata["image/png"]["alt"]
+    [opening] = [cell for cell in executed(runs, SWEEP) if "found" in cell.metadata.get("tags", [])]
+    assert f"has a validation loss of {least:.4g}**" in opening.outputs[0].data["text/markdown"]
+    assert f"{least:.4g} in the end" in opening.outputs[1].metadata["image/png"]["alt"]
     first = nbformat.read(runs / "notebooks" / "runs" / "01.ipynb", as_version=4).cells[0].source
     assert first == f"# Run 1: validation loss {least:.4g}"
 

@@ -25,7 +25,7 @@ from lab.search import command as sweeping
 from nn_core import NeuralNetwork
 from tree import ROOT
 
-PAGES = tree.found("*.md", "docs/*.md")
+PAGES = tree.files("*.md", "docs/*.md")
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES}
 CODE = re.findall(r"```python\n(.*?)```", TEXTS["README.md"], re.DOTALL)
 COMMANDS = [
@@ -68,7 +68,7 @@ def test_what_the_examples_add_trains(monkeypatch):
 def pasted(tmp_path) -> Path:
     """A copy of the tree whose files hold the examples, at their ends."""
     folder = tmp_path / "pasted"
-    tests = tree.found("tests/kit/*", "tests/network/*", "tests/backends/*", "tests/conftest.py")
+    tests = tree.files("tests/kit/*", "tests/network/*", "tests/backends/*", "tests/conftest.py")
     caches = (ROOT / "backends" / "__pycache__").glob("*")  # of which there may be none yet
     for path in [*tree.modules(), *tests, *caches, ROOT / "pyproject.toml"]:
         if path.is_file():
@@ -170,6 +170,6 @@ def test_it_is_read_in_a_few_minutes():
 def test_its_map_shows_all_that_is_at_the_top_and_every_room_of_the_lab():
     *_, shown = re.findall(r"```text\n(.*?)```", TEXTS["README.md"], re.DOTALL)
     names = {name for line in shown.splitlines() for name in line[:19].split()}
-    packages = [path.parent.relative_to(ROOT) for path in tree.found("*/__init__.py", "lab/*/__init__.py")]
+    packages = [path.parent.relative_to(ROOT) for path in tree.files("*/__init__.py", "lab/*/__init__.py")]
     folders = ("benchmarks", "docs", "notebooks", "reports", "sweeps", "tests", "tables", *map(Path.as_posix, packages))
-    assert {f"{name}/" for name in folders if name != "lab"} | {path.name for path in tree.found("*.py")} <= names
+    assert {f"{name}/" for name in folders if name != "lab"} | {path.name for path in tree.files("*.py")} <= names

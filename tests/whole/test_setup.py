@@ -76,7 +76,7 @@ def imported(sources: Iterable[Path]) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.partition(".")[0])
     ours = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in tree.modules()}
-    ours |= {path.stem for path in tree.found("benchmarks/**/*.py", "tests/**/*.py")}
+    ours |= {path.stem for path in tree.files("benchmarks/**/*.py", "tests/**/*.py")}
     return names - set(sys.stdlib_module_names) - ours
 
 
@@ -93,12 +93,12 @@ def test_what_is_imported_is_declared():
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
     searching = [f"lab/search/{name}.py" for name in ("cluster", "remote", "watching")]
-    extra = tree.found("backends/compiled.py", "backends/kernels.py", *searching)  # what needs an optional extra
+    extra = tree.files("backends/compiled.py", "backends/kernels.py", *searching)  # what needs an optional extra
     for sources, declared in (
         ([path for path in [*tree.modules(), *NOTEBOOKS] if path not in extra], users),
         (extra, users | optional),
-        (tree.found("tests/**/*.py"), developers),
-        (tree.found("benchmarks/**/*.py"), peers),
+        (tree.files("tests/**/*.py"), developers),
+        (tree.files("benchmarks/**/*.py"), peers),
     ):
         assert {name for name in imported(sources) if not owners.get(name, {name}) & declared} == set()
 
@@ -192,5 +192,5 @@ def test_no_commit_names_a_registry_or_a_home():
     homes.append(re.escape(str(ROOT)) + "/")  # which a page that was built here might have caught
     forbidden = re.compile("|".join(["pypi" + r"\.org", "python" + "hosted", *homes]))
     texts = [ROOT / name for name in listing.stdout.split("\0") if name and not name.endswith(".png")]
-    found = [p.name for p in texts if p.exists() and forbidden.search(p.read_text(encoding="utf-8", errors="ignore"))]
-    assert found == []
+    named = [p.name for p in texts if p.exists() and forbidden.search(p.read_text(encoding="utf-8", errors="ignore"))]
+    assert named == []

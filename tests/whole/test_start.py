@@ -24,7 +24,7 @@ UV = shutil.which("uv") or Path(sys.executable).with_name("uv")  # where make pu
 def clone(tmp_path) -> Path:
     """A copy of what the repository holds, but for what is built."""
     folder = tmp_path / "clone"
-    others = tree.found("lab/pages/*.mplstyle", "notebooks/*.ipynb", ".binder/*", "*.toml", "*.lock", "README.md")
+    others = tree.files("lab/pages/*.mplstyle", "notebooks/*.ipynb", ".binder/*", "*.toml", "*.lock", "README.md")
     for path in [*tree.modules(), *others]:
         copy = folder / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
