@@ -22,6 +22,7 @@ TAGS = {
     "hide-input",  # the page leaves its code out
     "show-code",  # its code is open when the page is
     "figure",  # a sweep leaves it out
+    "timed",  # it shows how long something took, which is no reason for another page
     "found",  # what it shows opens the page, under "What was found", and stands in its place too
 }
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar, say, dead without its kernel
@@ -182,9 +183,9 @@ class Opening(Preprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         displayed = [output for cell in nb.cells for output in cell.get("outputs", ()) if "data" in output]
         resources["interactive"] = any(INTERACTIVE in output.data for output in displayed)
-        found = [self.still(cell) for cell in nb.cells if "found" in tagged(cell)]
-        nb.cells = found + nb.cells
-        resources["lead"], resources["cover"] = _lead(found, nb.cells), _cover(nb.cells)
+        opening = [self.still(cell) for cell in nb.cells if "found" in tagged(cell)]
+        nb.cells = opening + nb.cells
+        resources["lead"], resources["cover"] = _lead(opening, nb.cells), _cover(nb.cells)
         return nb, resources
 
     @staticmethod
@@ -197,9 +198,9 @@ class Opening(Preprocessor):
         return copy
 
 
-def _lead(found: list[NotebookNode], cells: list[NotebookNode]) -> Markup:
+def _lead(opening: list[NotebookNode], cells: list[NotebookNode]) -> Markup:
     """The first paragraph of what was found, or else of the page, as a whole sentence: no figure follows there."""
-    texts = [output.data.get("text/html", "") for cell in found for output in cell.outputs if "data" in output]
+    texts = [output.data.get("text/html", "") for cell in opening for output in cell.outputs if "data" in output]
     texts += [cell.source for cell in cells if cell.cell_type == "markdown"]
     first = BeautifulSoup("".join(texts), "html.parser").find(["p", "li"])
     text = first.decode_contents().removeprefix("<strong>Goal.</strong> ").strip() if first else ""

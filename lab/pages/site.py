@@ -24,7 +24,7 @@ from lab.pages.typography import typeset
 RUNS, SWEEP, TRAINING = "runs", "04_sweep", "03_train"  # the folder of runs' pages, who leads there, what they ran
 SHOWN = ("05_evaluation", "01_dataset", "04_sweep", "09_your_own_picture")  # pages whose pictures README shows
 
-MADE = re.compile(rb"<!-- made -->.*?<!-- /made -->", re.DOTALL)  # when and how, on a page
+MADE = re.compile(rb"<!-- made -->.*?<!-- /made -->", re.DOTALL)  # on a page: when, how, and how fast
 
 
 def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:
@@ -35,9 +35,9 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     page that would show the same as before is left as it is.
     """
     pages = [page(executed / f"{name}.ipynb") for name in _names(sources, executed)]
-    found, shown = results(executed.parent), _shown(pages)
+    headline, shown = results(executed.parent), _shown(pages)
     runs = [page(path) for path in sorted((executed / RUNS).glob("[0-9][0-9].ipynb"))]
-    files = {reports / name: content for name, content in (_rendered(pages, found) | _rendered_runs(runs)).items()}
+    files = {reports / name: content for name, content in (_rendered(pages, headline) | _rendered_runs(runs)).items()}
     index = files.pop(reports / "index.html")
     for one in shown:
         files[reports / f"{one.name}.png"] = pictures.encoded(pictures.picture(one.cover["src"]), "PNG", optimize=True)
@@ -48,15 +48,18 @@ def build(sources: Path, executed: Path, reports: Path, readme: Path | None = No
     made = (*reports.glob("[0-9][0-9]_*.html"), *reports.glob("*.png"), *reports.glob(f"{RUNS}/*.html"))
     for stale in set(made) - files.keys():
         stale.unlink()
-    if readme and readme.exists() and found:
-        tell(readme, found, [Figure(one.name, one.cover["alt"], _says(one)) for one in shown])
+    if readme and readme.exists() and headline:
+        tell(readme, headline, [Figure(one.name, one.cover["alt"], _says(one)) for one in shown])
     _write(reports / "index.html", index)
     os.utime(reports / "index.html")  # for make, even if it is as it was
     return reports / "index.html"
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file, unless the one that is there shows the same: then it stays, and still says how it was made."""
+    """Write a file, unless the one that is there shows the same: then it stays, and still says how it was made.
+
+    How long things took is part of that, and changes each time; so it stands beside its own date and machine.
+    """
     if not path.exists() or MADE.sub(b"", path.read_bytes()) != MADE.sub(b"", content):
         write_whole(path, content)
 
@@ -81,11 +84,11 @@ def _says(page: Page) -> str:
     return (lead.find("strong") or lead).get_text()
 
 
-def _rendered(pages: list[Page], found: Mapping[str, Any]) -> dict[str, bytes]:
+def _rendered(pages: list[Page], headline: Mapping[str, Any]) -> dict[str, bytes]:
     """The files of a report: their names and contents."""
     files = {f"{this.name}.html": _one(*turn, source=this.name) for *turn, this in _turns(pages)}
     font = _font(*(text for page in pages for text in (page.title[1], page.lead)))
-    return files | {"index.html": _filled("index", ["report.js"], pages=pages, results=found, formulas=font)}
+    return files | {"index.html": _filled("index", ["report.js"], pages=pages, results=headline, formulas=font)}
 
 
 def _rendered_runs(runs: list[Page]) -> dict[str, bytes]:

@@ -20,7 +20,7 @@ from common.files import write_whole
 from lab import tracking
 from lab.pages import command, pictures, results, site
 from lab.pages.exporter import TEMPLATES
-from page_kit import PROVENANCE, code, figure, png, stream, two_forms, write
+from page_kit import PROVENANCE, code, figure, png, shown, stream, two_forms, write
 
 
 @pytest.fixture
@@ -329,6 +329,24 @@ def test_a_page_that_shows_the_same_stays_and_make_sees_a_new_index(root, execut
     assert "01 January 2027" in files[0].read_text("utf-8")
 
 
+def test_how_long_something_took_is_no_reason_for_another_page(root, executed):
+    """It stays beside the date and machine at which it was measured; with other results, it is that of the new ones."""
+
+    def made(seconds, found="88 %"):
+        lines, sentence = stream("stdout", f"{seconds} s\n"), shown(markdown=f"Right for {found}, in {seconds} s.")
+        took = code("train()", lines, sentence, tags=["timed"])
+        executed("# One", took, code("say()", shown(markdown=f"**Right** for {found}.")))
+        build(root)
+        return (root / "reports" / "01_data.html").read_text("utf-8")
+
+    first = made(1.5)
+    assert "1.5 s" in first
+    assert made(2.5) == first
+    other = made(3.5, "89 %")
+    assert "3.5 s" in other
+    assert "1.5 s" not in other
+
+
 def test_the_index_is_written_last(root, executed, monkeypatch):
     executed("# One", code("plot()", figure(**{"image/png": {"alt": "A"}})))
     executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A"}})), name="02_model")
@@ -376,12 +394,12 @@ def test_readme_shows_the_results_between_its_markers(root, executed, monkeypatc
     executed("# One", found_cell("**Half * of it** is a|b.", "One"))
     executed("# Two", found_cell("Nothing bold_face.", "Two"), name="02_model")
     executed("# Three", found_cell("**By 1.2% better.** And so on.", "Seed by seed: [1,\n2]"), name="03_end")
-    readme, found = root / "README.md", root / "runs" / "results.json"
+    readme, headline = root / "README.md", root / "runs" / "results.json"
     empty = "# Title\n\n<!-- results -->\n<!-- /results -->\n\nThe rest, \\1 and all.\n"
     readme.write_text(empty, "utf-8")
     build(root)
     assert readme.read_text("utf-8") == empty  # no results yet
-    found.write_text('{"Test accuracy": {"value": "88.9 %", "note": "a | b \\\\1"}, "Hardest": {"value": "Shirt"}}')
+    headline.write_text('{"Test accuracy": {"value": "88.9 %", "note": "a | b \\\\1"}, "Hardest": {"value": "Shirt"}}')
     build(root)
     filled = readme.read_text("utf-8")
     assert filled == (
@@ -396,7 +414,7 @@ def test_readme_shows_the_results_between_its_markers(root, executed, monkeypatc
     before = readme.stat().st_mtime_ns
     build(root)
     assert readme.stat().st_mtime_ns == before
-    found.write_text('{"Test accuracy": {"value": "90.0 %"}}')
+    headline.write_text('{"Test accuracy": {"value": "90.0 %"}}')
     build(root)
     assert readme.read_text("utf-8") != filled
     readme.write_text("No markers\n", "utf-8")
