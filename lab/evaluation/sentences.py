@@ -23,30 +23,31 @@ def told_apart(low: float, high: float, more: str, less: str, undecided: str = U
     return more if low > 0 else less if high < 0 else undecided
 
 
-def compared(found: Gap, more: str = "better than", less: str = "worse than") -> tuple[str, str]:
+def compared(gap: Gap, more: str = "better than", less: str = "worse than") -> tuple[str, str]:
     """Of how much one model is above another, as fractions: a verdict, and the numbers behind it, in points."""
-    if found == Gap(0, (0, 0), (0, 0)):
+    if gap == Gap(0, (0, 0), (0, 0)):
         return "the same as", "no difference at all"
     (seeds_low, seeds_high), (images_low, images_high) = (
-        tuple(100 * end for end in ends) for ends in (found.seeds, found.images)
+        tuple(100 * end for end in ends) for ends in (gap.seeds, gap.images)
     )
     numbers = (
-        f"{100 * found.mean:+.2f} percentage points (95 % interval {seeds_low:+.2f} to {seeds_high:+.2f} over seeds, "
+        f"{100 * gap.mean:+.2f} percentage points (95 % interval {seeds_low:+.2f} to {seeds_high:+.2f} over seeds, "
         f"{images_low:+.2f} to {images_high:+.2f} over test images)"
     )
     return told_apart(min(seeds_low, images_low), max(seeds_high, images_high), more, less), numbers
 
 
-def against(found: Mapping[str, Gap], names: Mapping[str, str]) -> tuple[str, str]:
+def against(gaps: Mapping[str, Gap], names: Mapping[str, str]) -> tuple[str, list[str]]:
     """What one model is beside each of several others, by its gap to them: the verdicts, those alike together, and the
-    numbers; `names` are what the others are called in a sentence."""
+    numbers of each; `names` are what the others are called in a sentence."""
     verdicts: dict[str, list[str]] = {}
     told = []
-    for other, one in found.items():
+    for other, one in gaps.items():
         verdict, numbers = compared(one)
         verdicts.setdefault(verdict, []).append(names[other])
-        told.append(f"beside {names[other]} {numbers}")
-    return ", and ".join(f"{verdict} {listed(others)}" for verdict, others in verdicts.items()), "; ".join(told)
+        told.append(f"Beside {names[other]}, {numbers}.")
+    *most, last = [f"{verdict} {listed(others)}" for verdict, others in verdicts.items()]
+    return ", and ".join(filter(None, [", ".join(most), last])), told
 
 
 def by_luck(comparisons: int) -> str:
@@ -76,10 +77,10 @@ def close_to_best(values: Sequence[float], n: int) -> str:
     best, others = ranked[0], ranked[1:]
     width = 1.96 * np.sqrt((best * (1 - best) + others * (1 - others)) / n)
     close = np.count_nonzero(best - others <= width)
-    apart = f"so many points apart that {n:,} images tell them from it"
+    apart = f"so far from it that {n:,} images tell them apart"
     beyond = "This counts the chance of images alone: another seed moves each of them as well."
     if not close:
-        return f"All others are {apart}. {beyond}"
+        return f"Beside the best, all others are {apart}. {beyond}"
     which = "One other run is" if close == 1 else f"{close} others are"
     far = f"the remaining {len(others) - close} are {apart}" if close < len(others) else "and there is no other"
     return f"{which} so close to the best that {n:,} images do not tell them apart; {far}. {beyond}"

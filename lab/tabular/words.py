@@ -124,10 +124,10 @@ def estimated(exact: pd.Series, few: pd.DataFrame, runs: int, values: Mapping[st
     guess, truth = both["few"].idxmax(), both["exact"].idxmax()
     low, high = few.loc[guess, ["low", "high"]]
     surely = "" if low > parts(values)[guess] else ", which does not stand out from what chance gives it"
-    verdict = "It is the most important" if guess == truth else f"The most important is {truth}"
+    verdict = "it is the most important, too" if guess == truth else f"the most important is {truth}"
     return (
         f"PED-ANOVA puts {guess} first by {runs} random runs, with {few.loc[guess, 'mean']:.0%} (95 of 100 samples of "
-        f"the runs: {low:.0%} to {high:.0%}){surely}. {verdict}. Its order agrees with the exact one by a rank "
+        f"the runs: {low:.0%} to {high:.0%}){surely}. By the exact shares, {verdict}. The orders agree by a rank "
         f"correlation of {order:.2f}; a share is off by {100 * off:.0f} points on average."
     )
 
@@ -136,7 +136,7 @@ def searches(summary: pd.DataFrame, runs: int) -> str:
     """Which search lacks least after so many runs, and which are not to be told apart from it."""
     rows = summary[summary["runs"] == runs].set_index("search").sort_values("median", kind="stable")
     last = rows.iloc[-1]
-    most = "" if last["level"] else f" {last.name} lacks most, {last['median']:.2f}."
+    most = "" if last["level"] else f" Most is lacking to {last.name}, {last['median']:.2f}."
     if "random" not in rows.index[[0, -1]] and not rows["level"]["random"]:
         most += f" Random search lacks {rows['median']['random']:.2f}."
     return f"After {runs} runs, {_least(rows)}{most}"
@@ -289,32 +289,32 @@ def then(
     What could not be computed is None or empty, and has no sentence. With one of `seeds`, which both chose and judged,
     regrets are said to be those of this one.
     """
-    found = []
+    lines = []
     if summary is not None and priced is not None:
-        found += _searching(summary, priced, budget)
+        lines += _searching(summary, priced, budget)
         if seeds == 1:
-            found[-1] += " (One seed chose and judged: by others, a search lacks something even if it has seen all.)"
+            lines[-1] += " (One seed chose and judged: by others, a search lacks something even if it has seen all.)"
     if common:
-        found.append(f"**Fix what the good ones share**: {common}.")
+        lines.append(f"**Fix what the good ones share**: {common}.")
     if lost:
-        found.append(f"**Leave out what learns nothing.** {lost}")
+        lines.append(f"**Leave out what learns nothing.** {lost}")
     if enough is not None:
-        found.append(
+        lines.append(
             f"**Confirm**: run the best {enough['best']:.0f} of a search again until each has {enough['seeds']:.0f} "
             f"seeds, and choose by the mean; that comes within {CLOSE:g} points of the best that was run "
             f"{_often(enough)} of the time."
         )
-    return found or ["**Wait**: what is there says too little yet."]
+    return lines or ["**Wait**: what is there says too little yet."]
 
 
 def _searching(summary: pd.DataFrame, priced: pd.DataFrame, budget: int) -> list[str]:
     first = priced.iloc[0]
-    found = [f"**Search by {first.name}**: for {budget} epochs it lacks {_regret(first)}.{_level(priced)}"]
+    lines = [f"**Search by {first.name}**: for {budget} epochs it lacks {_regret(first)}.{_level(priced)}"]
     regret = summary[summary["search"] == first.name].set_index("runs")["median"]
     few, many = regret.index.min(), regret.index.max()
     if few < many:
-        found.append(
+        lines.append(
             f"**Know when to stop**: from {few} to {many} runs, {first.name} brings its regret from {regret[few]:.2f} "
             f"to {regret[many]:.2f} points."
         )
-    return found
+    return lines

@@ -48,8 +48,12 @@ def test_a_model_is_compared_with_each_other_one():
     names = {"a": "the first", "b": "the second", "c": "the third"}
     verdict, numbers = sentences.against({"a": either, "b": up, "c": either}, names)
     assert verdict == "not to be told apart from the first and the third, and better than the second"
-    assert numbers.startswith("beside the first +0.10 percentage points (")
-    assert numbers.count("beside") == 3
+    assert numbers[0].startswith("Beside the first, +0.10 percentage points (")
+    assert len(numbers) == 3
+    worse = Gap(-0.01, (-0.015, -0.005), (-0.015, -0.005))
+    three, _ = sentences.against({"a": either, "b": up, "c": worse}, names)
+    assert three == "not to be told apart from the first, better than the second, and worse than the third"
+    assert sentences.against({"b": up}, names)[0] == "better than the second"
 
 
 def test_more_comparisons_find_more_by_luck():
@@ -67,7 +71,7 @@ def test_words_are_listed(words, text):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([0.88, 0.80, 0.70], "All others are so many points apart"),
+        ([0.88, 0.80, 0.70], "Beside the best, all others are so far from it that 6,000 images tell them apart."),
         (
             [0.88, 0.875, 0.70],
             "One other run is so close to the best that 6,000 images do not tell them apart; the rem",
@@ -87,7 +91,7 @@ def test_runs_that_some_images_do_not_tell_apart_are_called_close(values, said):
 def test_close_ends_where_two_standard_errors_do():
     assert "1 run" not in sentences.close_to_best([0.88, 0.8685], 6000)
     assert sentences.close_to_best([0.88, 0.8685], 6000).startswith("One other")
-    assert sentences.close_to_best([0.88, 0.8675], 6000).startswith("All others")
+    assert sentences.close_to_best([0.88, 0.8675], 6000).startswith("Beside the best, all others")
 
 
 def test_what_is_close_by_images_is_not_said_to_be_close_by_seeds():
@@ -146,14 +150,14 @@ def test_chance_alone_gives_more_to_a_parameter_of_more_values():
     """What PED-ANOVA makes of runs whose results are drawn by chance."""
     rng, sizes = np.random.default_rng(0), {"two": 2, "three": 3, "five": 5}
     kinds = {name: optuna.distributions.CategoricalDistribution(range(size)) for name, size in sizes.items()}
-    evaluator, found = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5), []
+    evaluator, shares = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5), []
     for _ in range(60):
         study = optuna.create_study(direction="maximize")
         for _ in range(24):
             params = {name: int(rng.integers(size)) for name, size in sizes.items()}
             study.add_trial(optuna.create_trial(params=params, distributions=kinds, value=rng.random()))
-        found.append(optuna.importance.get_param_importances(study, evaluator=evaluator))
-    means = pd.DataFrame(found).mean()
+        shares.append(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    means = pd.DataFrame(shares).mean()
     assert means["two"] == pytest.approx(1 / 7, abs=0.06)
     assert means["five"] == pytest.approx(sentences.parts(sizes)["five"], abs=0.06)
     assert sentences.parts(sizes)["five"] == pytest.approx(4 / 7)

@@ -68,13 +68,12 @@ def test_what_few_runs_make_of_it():
     few = pd.DataFrame({"mean": [0.75, 0.25, 0.0], "low": [0.5, 0.1, 0.0], "high": [0.9, 0.4, 0.1]}, index=list("abc"))
     values = dict.fromkeys("abc", 2)
     alike = words.estimated(exact, few, 24, values)
-    assert (
-        "puts a first by 24 random runs, with 75% (95 of 100 samples of the runs: 50% to 90%). It is the most" in alike
-    )
+    assert "puts a first by 24 random runs, with 75% (95 of 100 samples of the runs: 50% to 90%). By the exact" in alike
+    assert "By the exact shares, it is the most important, too. The orders agree" in alike
     assert "correlation of 1.00; a share is off by 0 points" in alike
     other = words.estimated(exact, few.assign(mean=[0.2, 0.5, 0.3], low=0.1), 24, values)
     assert "puts b first by 24 random runs, with 50%" in other
-    assert "which does not stand out from what chance gives it. The most important is a" in other
+    assert "which does not stand out from what chance gives it. By the exact shares, the most important is a" in other
     assert "which does not stand out" in words.estimated(exact, few, 24, values | {"a": 5})  # its part: 4/6
 
 
@@ -89,19 +88,19 @@ def judged(medians, level=()):
 
 def summary(level=(), **medians):
     after = {24: {"bayes": 9.0}, 48: medians}
-    return pd.concat([judged(found, level).reset_index().assign(runs=runs) for runs, found in after.items()])
+    return pd.concat([judged(regret, level).reset_index().assign(runs=runs) for runs, regret in after.items()])
 
 
 def test_which_search_lacks_least():
     text = words.searches(summary(random=0.8, bayes=0.5, grid=3.0), 48)
     assert text == (
         "After 48 runs, **bayes** lacks least: 0.50 (95 % interval 0.45 to 0.55) points in the median, and at most "
-        "1.00 (95 % interval 0.95 to 1.05) nine times in ten. All others lack more. grid lacks most, 3.00. "
+        "1.00 (95 % interval 0.95 to 1.05) nine times in ten. All others lack more. Most is lacking to grid, 3.00. "
         "Random search lacks 0.80."
     )
     assert "Random" not in words.searches(summary(random=0.1, bayes=0.5), 48)
     text = words.searches(summary(["bayes", "random"], random=0.52, bayes=0.5, grid=3.0), 48)
-    assert "So many replays do not tell it apart from random, 0.52. grid lacks most" in text
+    assert "So many replays do not tell it apart from random, 0.52. Most is lacking to grid" in text
     text = words.searches(summary(["bayes", "random", "grid"], random=0.52, bayes=0.5, grid=0.53), 48)
     assert text.endswith("do not tell it apart from random, 0.52; grid, 0.53.")
 
