@@ -62,6 +62,12 @@ def test_every_dependency_has_its_reason():
     assert [line for line in declared if not re.search(r'",\s+# \S.{10,}', line)] == []
 
 
+def test_no_two_files_of_tests_share_a_name():
+    """They are modules without a package, so pytest could collect only one of them."""
+    names = [path.name for path in tree.files("tests/**/*.py", "benchmarks/*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
 def imported(sources: Iterable[Path]) -> set[str]:
     """The top-level names that modules, tests or notebooks import."""
     names = set()
