@@ -1,7 +1,7 @@
 # `make` is the main job; `make help` is the menu. Windows: the same commands in plain form are in the README.
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
-.PHONY: all env data lab fast cluster watch sweep evaluate every far twin reports fuzz bench bench-core bench-sweep test lint lock clean help
+.PHONY: all env data lab fast cluster watch sweep evaluate every far twin reports fuzz bench bench-core bench-sweep test quick lint lock clean help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -60,6 +60,9 @@ reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
 	$(PY) -m pytest -n 3 --dist worksteal
+
+quick: .venv/.developers  ## the checks that need nothing but their own process
+	$(PY) -m pytest -n 2 --dist worksteal -m "not (kernel or browser or service or torch)"
 
 fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
 	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py
