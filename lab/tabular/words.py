@@ -211,8 +211,8 @@ def rounded(differences: np.ndarray, seeds: int) -> dict[str, dict[str, str]]:
         return {}
     apart = np.sqrt(np.mean(differences**2) / seeds)
     note = (
-        f"by so much means of {seeds} seeds are apart where rounding differs (root of the mean square), from "
-        f"{len(differences)} runs that the sweep and the table of all configurations have in common"
+        f"in a mean of {seeds} seeds, by rounding alone (root of the mean square of {len(differences)} runs that the "
+        "table has, too)"
     )
     return {"What another machine changes": {"value": f"{apart:.2f} points", "note": note}}
 

@@ -140,8 +140,8 @@ def test_how_far_seeds_agree():
 def test_what_another_machine_changes_is_less_for_a_mean():
     told = words.rounded(np.array([0.3, -0.4, 0.0, 0.5]), seeds=5)["What another machine changes"]
     assert told["value"] == "0.16 points"  # the mean of the squares is 0.125
-    assert "means of 5 seeds are apart" in told["note"]
-    assert "from 4 runs" in told["note"]
+    assert "in a mean of 5 seeds" in told["note"]
+    assert "of 4 runs" in told["note"]
     assert words.rounded(np.array([0.3]), seeds=5) == {}
 
 
