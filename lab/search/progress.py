@@ -66,7 +66,8 @@ class Progress:
                 self._display(f"{self.done} of {self.total} runs · {facts}")
 
     def _reason(self, record: Record) -> str:
-        reason = record["error"] or (f"no {self.metric}" if self._needed else "")
+        without = {"finished": f"no {self.metric}" * self._needed, "stopped": f"after epoch {len(record['history'])}"}
+        reason = record["error"] or without.get(record["status"], "")
         return f"{record['status']} ({reason})" if reason else record["status"]
 
     def _facts(self) -> list[str]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -212,14 +212,17 @@ def listing(name: str, root: str | Path | None = None, *, everything: bool = Fal
     rows = table_of(runs)
     if everything:
         return rows
-    parameters = {key for record in runs for key in record["config"]}
+    parameters = _parameters(runs)
     varied = [key for key in rows if key in parameters and rows[key].nunique(dropna=False) > 1]
-    shown = [_column(state["metric"]), *varied, "status", "epochs", "seconds"]
-    return rows[[column for column in shown if column in rows]]
+    metric, *others = _beside(parameters, dict.fromkeys((_column(state["metric"]), "status", "epochs", "seconds")))
+    return rows[[column for column in (metric, *varied, *others) if column in rows]]
 
 
 def table_of(runs: Sequence[Record]) -> pd.DataFrame:
-    """The table of these runs. What has not finished has no metric."""
+    """The table of these runs. What has not finished has no metric.
+
+    What became of a run has a name of its own where a parameter has that name: `run_epochs` beside `epochs`.
+    """
     import pandas as pd  # here, since runs do not need it
 
     last = [record["history"][-1] if record["status"] == "finished" and record["history"] else {} for record in runs]
@@ -233,7 +236,16 @@ def table_of(runs: Sequence[Record]) -> pd.DataFrame:
     }
     configs = pd.DataFrame([record["config"] for record in runs]).dropna(axis="columns", how="all")
     configs = configs.map(lambda value: str(value) if isinstance(value, list | dict) else value)  # so that it compares
-    return configs.join(pd.DataFrame(outcomes), how="right")
+    return configs.join(pd.DataFrame(_beside(_parameters(runs), outcomes)), how="right")
+
+
+def _parameters(runs: Iterable[Record]) -> set[str]:
+    return {name for record in runs for name in record["config"]}
+
+
+def _beside(parameters: Collection[str], outcomes: Mapping[str, Any]) -> dict[str, Any]:
+    """Outcomes under names that no parameter has."""
+    return {f"run_{name}" if name in parameters else name: value for name, value in outcomes.items()}
 
 
 def configurations(name: str, *others: str, root: str | Path | None = None) -> pd.DataFrame:
@@ -255,14 +267,13 @@ def _row(result: Result, column: str) -> dict[str, object]:
     seconds = float(np.mean([record["seconds"] for record in result.records]))
     config = {key: str(value) if isinstance(value, list | dict) else value for key, value in result.config.items()}
     outcome = {column: result.value, "deviation": result.deviation, "seconds": seconds, "runs": len(result.records)}
-    return config | outcome
+    return config | _beside(config, outcome)
 
 
 def _metrics(runs: Sequence[Record]) -> list[str]:
     """What the runs report, after the network's own metrics."""
-    parameters = {name for record in runs for name in record["config"]}
     more = {name for record in runs for epoch in record["history"][-1:] for name in epoch}
-    return [*METRICS, *sorted(more - parameters - METRICS.keys() - {"epoch", "seconds"})]
+    return [*METRICS, *sorted(more - _parameters(runs) - METRICS.keys() - {"epoch", "seconds"})]
 
 
 def _column(metric: str) -> str:

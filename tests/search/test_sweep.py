@@ -737,6 +737,23 @@ def test_a_table_has_a_row_for_each_run(notebook):
     assert (table[table.layers == 3].validationaccuracy == 1).all()
 
 
+def test_a_parameter_may_be_called_like_what_became_of_its_run(notebook, capsys):
+    """Most notebooks of one's own call the passes over their data epochs, and some their speed seconds."""
+    source = 'epochs: int = 1\\n",\n    "seconds: int = 1\\n",\n    "limit: int'
+    notebook.write_text(notebook.read_text().replace("limit: int", source))
+    plan = definition("grid", {"epochs": {"values": [5, 7]}, "seconds": {"value": 3}, "layers": {"value": 3}})
+    table = run(plan, notebook=notebook, execute=Fake())
+    assert list(table.epochs) == [5, 7]
+    assert list(table.seconds) == [3, 3]
+    assert list(table.run_epochs) == [1, 1]
+    assert list(table.run_seconds) == [0.1, 0.1]
+    rows = sweep.listing("trial")
+    assert list(rows.columns) == ["validationaccuracy", "epochs", "status", "run_epochs", "run_seconds"]
+    both = sweep.configurations("trial")
+    assert list(both.seconds) == [3, 3]
+    assert list(both.run_seconds) == [0.1, 0.1]
+
+
 @pytest.mark.parametrize(("goal", "layers"), [("maximize", 3), ("minimize", 2)])
 def test_the_best_is_best_by_the_goal(goal, layers, notebook):
     metric = {"name": "validationaccuracy", "goal": goal}
