@@ -230,8 +230,10 @@ class Kernels:
 
     async def _start(self, name: str, environment: Mapping[str, str]) -> Kernel:
         with self._lock:
-            if self._template and self._template.over:
+            if self._template and (self._template.over or self._template.mute):
                 self._template.close()
+                if self._template.mute:
+                    self._preload = None  # the next would say as little
                 self._template = None
             if self._preload is not None and self._template is None:
                 self._template = Template(self._preload, self._log)

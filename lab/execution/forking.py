@@ -27,6 +27,7 @@ def is_usual(command: Sequence[str]) -> bool:
     return list(command[1:3]) == ["-m", "ipykernel_launcher"] and Path(command[0]).samefile(sys.executable)
 
 
+ANSWER = 120  # seconds that a template may take to start a kernel, all imports included, or to end
 # No threads, which a fork would not survive; and no advice on a debugger that nobody uses.
 ALONE = dict.fromkeys(THREADS, "1") | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
@@ -50,11 +51,12 @@ class Template:
         self._started: list[int] = []
         self._codes: dict[int, int] = {}
         self.over = False
+        self.mute = False  # it has said nothing for too long, and was killed
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def fork(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> Forked:
-        """A new kernel; raises ChildProcessError if the template is no more."""
+        """A new kernel; raises ChildProcessError if the template is no more, or says nothing."""
         request = {"command": list(command), "environment": dict(environment), "folder": str(folder)}
         line = json.dumps(request | {"log": str(self._log) if self._log else None}).encode() + b"\n"
         with self._asking, self._changed:
@@ -63,7 +65,9 @@ class Template:
                 self._process.stdin.flush()
             except OSError as error:
                 raise ChildProcessError("the template of kernels is no more") from error
-            self._changed.wait_for(lambda: self._started or self.over)
+            if not self._changed.wait_for(lambda: self._started or self.over, ANSWER):
+                self.mute = True
+                self._process.kill()
             if not self._started:
                 raise ChildProcessError("the template of kernels is no more")
             return Forked(self, self._started.pop())
@@ -78,7 +82,11 @@ class Template:
         """End the template, and the kernels that are left."""
         with suppress(OSError):  # if it is no more
             self._process.stdin.close()
-        self._process.wait()
+        try:
+            self._process.wait(ANSWER)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._reader.join()
         self._process.stdout.close()
 

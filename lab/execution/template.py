@@ -25,25 +25,29 @@ ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.debugger", "nu
 
 def main(modules: list[str]) -> None:
     """Import, then fork a kernel for each request."""
+    answers = os.dup(1)  # and what a module prints when it is imported is none
+    os.dup2(2, 1)
     atexit.register(_leave)  # the first that is registered is called last
     if not sys.flags.safe_path:
         del sys.path[0]  # the folder that `python -m` is started in, which a kernel does not have there
     for module in (*ALWAYS, *modules):
-        with suppress(ImportError):  # of an optional extra, say
+        with suppress(Exception, SystemExit):  # whoever needs it hears of that
             importlib.import_module(module)
     if "nn_core" in modules:
         _warm_up()
+    sys.stdout.flush()
     gc.freeze()  # so that no collection in a kernel copies all of this
     running: set[int] = set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever drives
-    signal.signal(signal.SIGCHLD, lambda *_: _reap(running))
+    signal.signal(signal.SIGCHLD, lambda *_: _reap(running, answers))
     for line in sys.stdin.buffer:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # until it is known who has started
         if (pid := os.fork()) == 0:
+            os.close(answers)
             become_kernel(**json.loads(line))
             return
         running.add(pid)
-        _say({"started": pid})
+        _say(answers, {"started": pid})
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     for pid in list(running):
         with suppress(OSError):
@@ -105,17 +109,17 @@ def _make_independent() -> None:
         threadpool_limits(int(threads), user_api="blas")
 
 
-def _reap(running: set[int]) -> None:
+def _reap(running: set[int], answers: int) -> None:
     while running:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
         running.discard(pid)
-        _say({"ended": pid, "code": os.waitstatus_to_exitcode(status)})
+        _say(answers, {"ended": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _say(what: dict[str, Any]) -> None:
-    os.write(1, json.dumps(what).encode() + b"\n")
+def _say(answers: int, what: dict[str, Any]) -> None:
+    os.write(answers, json.dumps(what).encode() + b"\n")
 
 
 if __name__ == "__main__":

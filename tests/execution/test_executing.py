@@ -13,6 +13,7 @@ import nbformat
 import psutil
 import pytest
 
+from lab.execution import forking
 from lab.execution.executing import ExecutionError, Kernels
 from lab.execution.forking import CAN_FORK
 
@@ -177,6 +178,32 @@ def test_a_template_that_is_killed_takes_its_kernels_with_it_and_is_replaced(boo
         assert died.value.died
         wait_for(lambda: not psutil.pid_exists(int((tmp_path / "pid").read_text())))
         kernels.execute(path, tmp_path / "out.ipynb", {"x": 0, "place": str(tmp_path / "pid")})
+    assert begun() == []
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="forks only on Linux")
+@pytest.mark.parametrize(
+    "source", ["print('{')", "import os\nos.write(1, b'3\\n' * 9)", "import sys\nsys.exit(3)", "1 / 0"]
+)
+def test_whatever_a_module_does_when_it_is_imported_beforehand_kernels_start(
+    source, book, tmp_path, monkeypatch, begun
+):
+    """Somebody who works on a module here prints something in it, say, or breaks it."""
+    (tmp_path / "noisy.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Kernels({}, tmp_path / "log", ["noisy"]) as kernels:
+        for _ in range(2):
+            kernels.execute(book("import os"), tmp_path / "out.ipynb", {}, 100)
+    assert begun() == []
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="forks only on Linux")
+def test_a_template_that_says_nothing_is_not_waited_for_and_ends(book, tmp_path, monkeypatch, begun):
+    monkeypatch.setattr(forking, "ANSWER", 1)
+    (tmp_path / "endless.py").write_text("import time\ntime.sleep(3600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Kernels({}, tmp_path / "log", ["endless"]) as kernels:
+        kernels.execute(book("import os"), tmp_path / "out.ipynb", {}, 100)
     assert begun() == []
 
 
