@@ -25,6 +25,7 @@ except ImportError:  # Windows, where nobody can remove a file that another proc
 
     flock = None
 
+MOST_BYTES = 2**26  # of a file that is read whole: a thousand times what those of this project have
 UNDER_WAY = re.compile(r"(.+)\.\d+\.[0-9a-f]{8}\.tmp")  # what it is to be called, a process, a mark of its own
 CURES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on its disk, then start again"),
@@ -53,20 +54,24 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     If the block raises, or the disk is full, `path` stays as it was and nothing is left beside it. Raises NotWritten,
     also where a folder or a device is in its place.
     """
-    path = Path(os.path.realpath(path))
+    target = Path(os.path.realpath(path))
     try:
-        if path.exists() and not path.is_file():
-            raise OSError(errno.EISDIR, "it is a folder" if path.is_dir() else "it is a device and no file")
-        clear(path.parent, path.name)
-        with _under_way(path) as (file, temporary):
+        _require_file(target)
+        clear(target.parent, target.name)
+        with _under_way(target) as (file, temporary):
             yield file
             file.flush()
             os.fsync(file.fileno())
             if flock is None:  # Windows replaces no file that is open
                 file.close()
-            os.replace(temporary, path)
+            os.replace(temporary, target)
     except OSError as error:
-        raise NotWritten(path, error) from error
+        raise NotWritten(Path(path), error) from error
+
+
+def _require_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EISDIR, "it is a folder" if path.is_dir() else "it is a device and no file")
 
 
 @contextmanager
@@ -183,10 +188,27 @@ def write_whole(path: str | os.PathLike, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+def remove(path: Path) -> None:
+    """Remove what there is at a path, if anything: a file, or a folder in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def content_of(path: Path) -> bytes:
+    """All that a file holds; raises OSError also for what would never end, or is too large to be one of ours."""
+    _require_file(path)
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size > MOST_BYTES:
+            raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES // 2**20} MB")
+        return file.read()
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; an empty one where there is no file, or none that can be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(content_of(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

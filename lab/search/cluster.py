@@ -157,8 +157,8 @@ class Cluster(Executor):
                 said = None
             if said and judge:
                 stop = judge.stops(said["record"])
-                epoch = said["record"]["history"][-1]["epoch"]
-                self._run_there([said["worker"]], remote.deliver, said["folder"], epoch, stop)
+                epochs = len(said["record"]["history"])
+                self._run_there([said["worker"]], remote.deliver, said["folder"], epochs, stop)
             if not set(workers) & set(self._serving()):
                 return
 

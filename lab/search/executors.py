@@ -6,7 +6,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from lab.execution.executing import Kernels
 from lab.execution.notebook import Config, Notebook
 from lab.search.reading import SweepError
 from lab.tracking import THREADS, Record, record_of
+from lab.tracking.record import say_once
 from lab.tracking.verdicts import ask, tell
 
 LOOK = 0.05  # seconds between two looks at the record of a run under way
@@ -93,12 +94,21 @@ def judged(folder: Path, judge: Judge | None) -> Iterator[None]:
     if judge is None:
         yield
         return
+
+    def hear(record: Record) -> None:
+        stop = judge.stops(record)
+        try:
+            tell(folder, len(record["history"]), stop)
+        except OSError as error:
+            say_once(f"{error}; its run goes on meanwhile")
+
     ask(folder, judge.bands)
     try:
-        with heard(folder, lambda record: tell(folder, record["history"][-1]["epoch"], judge.stops(record))):
+        with heard(folder, hear):
             yield
     finally:
-        ask(folder, ())
+        with suppress(OSError):  # of a folder that is no more
+            ask(folder, ())
 
 
 @contextmanager

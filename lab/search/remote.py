@@ -111,10 +111,10 @@ def names(notebook: str) -> list[str]:
     return [notebook, "weights.npz", "record.json"]
 
 
-def deliver(folder: str, epoch: int, stop: bool) -> None:
-    """Tell a run here what the driver says to an epoch."""
+def deliver(folder: str, epochs: int, stop: bool) -> None:
+    """Tell a run here what the driver says to so many epochs."""
     if Path(folder).is_dir():
-        tell(Path(folder), epoch, stop)
+        tell(Path(folder), epochs, stop)
 
 
 def stop(sweep: str, kill: bool) -> None:

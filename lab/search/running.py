@@ -16,6 +16,7 @@ from lab.execution.notebook import Config, Notebook
 from lab.search.executors import Executor, Gone, Judge
 from lab.search.keeping import Copies
 from lab.tracking import ENDED, Record, contradiction, prepare_folder, record_of
+from lab.tracking.record import set_aside
 
 ATTEMPTS = 3  # at a run whose kernel dies
 PASSED_ON = ("finished", "diverged")  # what another sweep may take over
@@ -95,13 +96,15 @@ class Runner:
 
     def _failed(self, folder: Path, config: Config, record: Record, error: str, seconds: float) -> Record:
         """Put a run on record that has no result, with what it had until then."""
+        if not record:
+            set_aside(folder / "record.json")
         record = {
             **{"name": folder.name, "config": self.notebook.defaults | config, "history": []},
             **{"seconds": seconds, "fingerprint": self.notebook.fingerprint},
             **record,
             **{"status": "interrupted" if self.stopping else "failed", "error": masked(" ".join(error.split()))},
         }
-        write_json(folder / "record.json", record)
+        _keep(folder, record)
         return record
 
     def _kept(self, folder: Path) -> Record | None:
@@ -134,7 +137,7 @@ class Runner:
         facts = {"name": folder.name} | ({"taken": self._synonyms} if self._synonyms else {})
         if any(record.get(key) != value for key, value in facts.items()):
             record |= facts  # a notebook of one's own may log less than it takes, and call its run by that
-            write_json(folder / "record.json", record)
+            _keep(folder, record)
         if self._running(folder).exists():
             text = self._running(folder).read_text(encoding="utf-8")
             if (shown := without_secrets(text)) != text:  # in a traceback, say
@@ -142,3 +145,8 @@ class Runner:
             os.replace(self._running(folder), folder / self.notebook.path.name)
         if new:
             self._copies.make(record, folder)
+
+
+def _keep(folder: Path, record: Record) -> None:
+    folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
+    write_json(folder / "record.json", record)

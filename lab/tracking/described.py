@@ -23,6 +23,8 @@ from pydantic import (
     model_validator,
 )
 
+from common.files import content_of
+
 JSON = TypeAdapter(Any)  # nested up to 200 deep
 LONGEST = 400  # characters that a sentence quotes
 BARE = "gemm"  # the peer that only multiplies matrices
@@ -248,7 +250,7 @@ def read_as(model: type[_Described] | type[Results], path: Path) -> dict[str, An
     Raises Damaged for any other, also for one that cannot be read.
     """
     try:
-        content = JSON.validate_json(path.read_bytes())
+        content = JSON.validate_json(content_of(path))
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import clear
+from common.files import clear, remove
 from lab.tracking.names import flat, same
 
 Record = dict[str, Any]  # what record.json holds
@@ -26,12 +26,13 @@ def record_of(folder: Path) -> Record:
     try:
         return read_as(RunRecord, path) or {}
     except Damaged as error:
-        _say_once(f"{error}: it is left aside, and its run counts as not yet made")
+        say_once(f"{error}: it is left aside, and its run counts as not yet made")
         return {}
 
 
 @functools.cache
-def _say_once(sentence: str) -> None:
+def say_once(sentence: str) -> None:
+    """Say something of a file that is looked at again and again."""
     print(sentence, file=sys.stderr, flush=True)
 
 
@@ -61,11 +62,19 @@ def prepare_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     clear(folder)
     record = record_of(folder)
-    if not record and (folder / "record.json").exists():
-        os.replace(folder / "record.json", folder / "damaged_record.json")
+    if not record:
+        set_aside(folder / "record.json")
     ended = record.get("status") in ENDED
     for name in ("weights.npz", "record.json"):  # the record last: it says that there is something to keep
         path, previous = folder / name, folder / f"previous_{name}"
-        (previous if ended else path).unlink(missing_ok=True)
+        remove(previous if ended else path)
         if path.exists():
             os.replace(path, previous)
+
+
+def set_aside(path: Path) -> None:
+    """Rename what is in the place of a record and is none, if there is anything."""
+    if path.exists():
+        damaged = path.with_name(f"damaged_{path.name}")
+        remove(damaged)
+        os.replace(path, damaged)

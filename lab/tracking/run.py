@@ -76,8 +76,8 @@ class Run:
         self.write()
         if self._mirror:
             self._mirror.log(epoch)
-        if epoch["epoch"] != self.config.get("max_epochs"):  # the last ends by itself
-            self.stopped = self._stops(epoch["epoch"])
+        if len(self.history) != self.config.get("max_epochs"):  # the last ends by itself
+            self.stopped = self._stops(len(self.history))
         print(*self._facts(), sep=" · ", flush=True)
 
     def _facts(self) -> list[str]:

@@ -11,6 +11,11 @@ process may be left, and no file torn. Needs psutil, as `make test` installs it.
 The same on workers of Dask's: driver, scheduler, a worker or a kernel is killed or stands still for a while, or what
 one says to another is cut off, late or swallowed. After each such fault the sweep must get on, started again with the
 same command where it has ended; in the end it is let come to its end.
+
+    python tests/kit/endurance.py --files --runs 100 --workers 2
+
+The files by which a kernel and its starter speak are torn, swapped for nonsense or removed, once in each run, or a
+kernel stands still. A run may fail by that, alone and in a sentence; started again, the sweep makes up for it.
 """
 
 import argparse
@@ -31,6 +36,7 @@ import nbformat
 import psutil
 
 from dask_kit import Link, Room
+from exchange import harm
 from lab.search import sweep
 from lab.search.results import trials_of
 from lab.search.trials import latest
@@ -43,17 +49,23 @@ from lab import tracking
 with tracking.start(dict(number=number), folder) as run:
     with open(journal, "a") as file:
         file.write(f"{run.name}\\n")
-    time.sleep(pause)
-    run.log(dict(epoch=1, loss=0.0, accuracy=0.0, validationaccuracy=number / 10**6, seconds=1.0))
+    for epoch in range(epochs):
+        time.sleep(pause / epochs)
+        run.log(dict(loss=0.0, validationaccuracy=number / 10**6))
+        if run.should_stop:
+            break
 """
 FRACTION = 1 / 20  # of the kernels that are killed
+STILL = 1 / 5  # of the faults between a kernel and its starter
+SPOILT = ("damaged_record.json", "verdict.json", "stopping.json")  # may be left as they are, which nobody reads
+ENDED = "every run of .* failed|cannot be written .No such file"  # in the sentence with which a driver may end early
 STARTS = 10  # of a driver that nobody kills: one that needs more does not get on
 
 
 def write_notebook(path: Path, journal: Path, pause: float) -> None:
     parameters = (
         f'number: int = 0  # all that varies\nfolder: str = ""\njournal: str = {str(journal)!r}  # of what began\n'
-        f"pause: float = {pause}  # seconds that a run takes\n"
+        f"pause: float = {pause}  # seconds that a run takes\nepochs: int = 1  # that it reports\n"
     )
     cells = [
         nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
@@ -106,6 +118,47 @@ def endure(command: list[str], root: Path, runs: int, kills: int, chance: random
     return {"drivers killed": killed["drivers"], "kernels killed": killed["kernels"], "processes left": left} | {
         "time": duration(time.monotonic() - began)
     }
+
+
+def endure_files(command: list[str], root: Path, runs: int, chance: random.Random) -> dict[str, object]:
+    """Spoil a file of each run, or stop its kernel for a while; return what was done and what it came to."""
+    environment = os.environ | {"WANDB_MODE": "disabled", "FASHION_RUNS": str(root)}
+    done, below, struck, wrong = Counter(), set(), set(), []
+    began, said = time.monotonic(), root.parent / "said"
+    for _ in range(STARTS):
+        with said.open("wb") as output:
+            driver = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        while driver.poll() is None:
+            below |= set(kernels(driver))
+            for folder in {path.parent for path in root.glob("endurance/*/*.running.ipynb")} - struck:
+                time.sleep(chance.uniform(0, 1))
+                struck.add(folder)
+                done[spoil(folder, driver, chance)] += 1
+            time.sleep(0.05)
+        text = said.read_text()
+        if (driver.returncode and not re.search(ENDED, text)) or "Traceback" in text:
+            wrong.append(f"a driver ended with {driver.returncode}: {text[-2000:]}")
+        if re.search(rf"^endurance: {runs} of {runs} runs (?!.* failed)", text, re.MULTILINE):
+            break
+    time.sleep(3)  # a kernel notices within a second that its driver is gone
+    print(*wrong, sep="\n")
+    return dict(sorted(done.items())) | {
+        "processes left": sum(map(is_left, below)),
+        "wrong": len(wrong),
+        "time": duration(time.monotonic() - began),
+    }
+
+
+def spoil(folder: Path, driver: subprocess.Popen, chance: random.Random) -> str:
+    """Do something to what a kernel and its starter have between them; return what."""
+    if chance.random() < STILL and (alive := kernels(driver)):
+        with suppress(psutil.NoSuchProcess):
+            process = chance.choice(alive)
+            process.suspend()
+            time.sleep(chance.uniform(0.1, 6))  # longer than a kernel waits for a verdict
+            process.resume()
+        return "kernel standing still"
+    return harm(folder, chance)
 
 
 class Faults:
@@ -259,12 +312,17 @@ def count(root: Path, journal: Path) -> dict[str, object]:
     complete = Counter(trial.name for trial in trials_of("endurance", root)[1] if trial.has_result)
     torn = 0
     for path in root.rglob("*"):
+        if path.name in SPOILT or not path.is_file():
+            continue
         if path.suffix in (".json", ".ipynb"):
             try:
                 json.loads(path.read_text())
             except ValueError:
+                print(f"torn: {path}")
                 torn += 1
-        torn += path.suffix == ".tmp" or ".running." in path.name
+        if path.suffix == ".tmp" or ".running." in path.name:
+            print(f"left: {path}")
+            torn += 1
     begun = Counter(journal.read_text().split())
     return {
         "configurations on record": len(complete),
@@ -281,6 +339,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--kills", type=int, default=3, help="of the driver")
     parser.add_argument("--cluster", action="store_true", help="on workers of Dask's")
+    parser.add_argument("--files", action="store_true", help="spoil what kernels and their starter have between them")
     parser.add_argument("--faults", type=int, default=500, help="with --cluster, in place of runs and kills")
     parser.add_argument("--seed", type=int, default=0, help="of what is killed when")
     parser.add_argument("--pause", type=float, default=1, help="seconds that a run takes")
@@ -290,6 +349,10 @@ def main(arguments: list[str] | None = None) -> int:
         write_notebook(notebook, journal, options.pause)
         parameters = {"number": {"min": 0, "max": 10**6}}
         plan = {"name": "endurance", "method": "random", "run_cap": options.runs, "parameters": parameters}
+        if options.files:
+            plan["parameters"]["epochs"] = {"value": 4}
+            plan["metric"] = {"name": "validationaccuracy", "goal": "maximize"}
+            plan["early_terminate"] = {"type": "hyperband", "min_iter": 1, "eta": 2}
         (Path(folder) / "plan.json").write_text(json.dumps(plan))
         command = [sys.executable, REPOSITORY / "sweep.py", "run", str(Path(folder) / "plan.json")]
         command += ["--notebook", str(notebook)]
@@ -297,6 +360,9 @@ def main(arguments: list[str] | None = None) -> int:
         if options.cluster:
             done = endure_on_cluster(command, root, options.faults, options.workers, chance)
             runs = len(latest(trials_of("endurance", root)[1]))
+        elif options.files:
+            command += ["--workers", str(options.workers)]
+            done, runs = endure_files(command, root, options.runs, chance), options.runs
         else:
             command += ["--workers", str(options.workers)]
             done, runs = endure(command, root, options.runs, options.kills, chance), options.runs
@@ -305,6 +371,8 @@ def main(arguments: list[str] | None = None) -> int:
         for what, n in outcome.items():
             print(f"{what:60} {n}")
     expected = dict.fromkeys(("configurations on record", "of them exactly once", "records"), runs)
+    if options.files:
+        del expected["of them exactly once"]  # a run that has ended, and has lost its record since, is made again
     expected |= dict.fromkeys(("processes left", "torn or left-over files", "wrong"), 0)
     return int(any(outcome.get(what, 0) != n for what, n in expected.items()))
 

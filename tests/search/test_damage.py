@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -292,6 +293,24 @@ def test_a_kernel_that_dies_each_time_is_tried_three_times_and_that_is_said(note
     with pytest.raises(SweepError, match=r"failed with 3 times over, its kernel was killed \(SIGKILL\)"):
         run_configurations([{"layers": 2}], notebook=notebook, execute=die)
     assert len(tries) == 3
+
+
+@pytest.mark.parametrize("harm", ["no folder", "a folder for a record", "a pipe for a record"])
+def test_a_run_whose_folder_somebody_has_spoilt_fails_alone(harm, notebook):
+    class Spoilt(Fake):
+        def __call__(self, notebook, output, parameters, timeout, hear):
+            super().__call__(notebook, output, parameters, timeout, hear)
+            folder = Path(parameters["folder"])
+            if parameters["layers"] == 3 and len(self.ran) <= 3:
+                shutil.rmtree(folder)
+                if harm != "no folder":
+                    folder.mkdir()
+                    (os.mkfifo if "pipe" in harm else os.mkdir)(folder / "record.json")
+
+    fake, plan = Spoilt(), definition("grid", {"layers": {"values": [2, 3, 4]}})
+    assert list(run(plan, workers=1, notebook=notebook, execute=fake)["status"]) == ["finished", "failed", "finished"]
+    assert list(run(plan, workers=1, notebook=notebook, execute=fake)["status"]) == ["finished"] * 3
+    assert len(fake.ran) == 4
 
 
 @pytest.mark.parametrize(

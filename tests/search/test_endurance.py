@@ -24,3 +24,11 @@ def test_a_cluster_gets_on_after_each_fault_and_loses_nothing(capfd):
     assert code == 0, said
     for fault in ("scheduler killed", "worker swallowed", "driver killed"):
         assert re.search(f"^{fault} +1$", said, re.MULTILINE)
+
+
+@pytest.mark.kernel
+def test_whatever_becomes_of_a_runs_files_it_fails_alone_and_is_made_up_for(capfd):
+    code = endurance.main(["--files", "--runs", "6", "--workers", "2", "--pause", "0.8", "--seed", "2"])
+    said = capfd.readouterr().out
+    assert code == 0, said
+    assert len(re.findall("^(record|verdict|stopping)\\.json|^folder|^kernel standing", said, re.MULTILINE)) > 2

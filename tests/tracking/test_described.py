@@ -108,7 +108,7 @@ def test_what_is_no_object_is_named_in_a_sentence(model, text, tmp_path):
 
 
 def test_what_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(Damaged, match=r"is no record of a run \(Is a directory\)"):
+    with pytest.raises(Damaged, match=r"is no record of a run \(it is a folder\)"):
         read_as(RunRecord, tmp_path)
 
 

@@ -304,6 +304,15 @@ def test_at_a_band_a_run_waits_for_the_verdict_on_its_epoch(tmp_path):
     assert record(tmp_path)["status"] == "stopped"
 
 
+def test_epochs_are_counted_from_one_whatever_a_notebook_calls_them(tmp_path):
+    verdicts.ask(tmp_path, [2])
+    with tracking.start({}, tmp_path) as run:
+        for steps, stops in ((0, False), (500, True)):
+            verdicts.tell(tmp_path, len(run.history) + 1, stop=stops)
+            run.log({"epoch": steps, "f1": 0.5})
+            assert run.should_stop is stops
+
+
 def test_between_bands_a_verdict_counts_once_it_is_there(tmp_path):
     verdicts.ask(tmp_path, [5])
     with tracking.start(CONFIG | {"max_epochs": 9}, tmp_path) as run:
@@ -328,6 +337,7 @@ def test_without_a_verdict_a_run_says_so_and_goes_on(tmp_path, monkeypatch, caps
 def test_the_last_epoch_ends_by_itself(tmp_path):
     verdicts.ask(tmp_path, [2])
     with tracking.start(CONFIG, tmp_path) as run:  # of two epochs
+        run.log(EPOCH)
         verdicts.tell(tmp_path, 2, stop=True)
         run.log(EPOCH | {"epoch": 2})
     assert record(tmp_path)["status"] == "finished"
