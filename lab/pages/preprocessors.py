@@ -25,6 +25,7 @@ TAGS = {
     "timed",  # it shows how long something took, which is no reason for another page
     "found",  # what it shows opens the page, under "What was found", and stands in its place too
 }
+ALL_NARROW = 125_000  # bytes in a page for figures laid out for telephones; beyond, a figure is the wide one there too
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar, say, dead without its kernel
 PICTURES = (pictures.SVG, "image/png", "image/jpeg")
 FORMS = ("text/html", "text/markdown", "text/latex", *PICTURES, "text/plain")  # the first that an output has is shown
@@ -116,7 +117,9 @@ class Pictures(Cells):
                 output.metadata.picture = self.picture(form, output.data[form], output.metadata.get(form, {}))
             if NARROW in output.get("data", {}):
                 image = self.source("image/png", output.data.pop(NARROW))
-                output.metadata.picture["narrow"] = {"src": image, "width": pictures.picture(image).width // 2}
+                resources["narrow"] = resources.get("narrow", 0) + len(image)
+                if resources["narrow"] <= ALL_NARROW:
+                    output.metadata.picture["narrow"] = {"src": image, "width": pictures.picture(image).width // 2}
 
     @classmethod
     def picture(cls, form: str, data: str, about: dict[str, Any]) -> dict[str, Any]:
