@@ -20,9 +20,10 @@ from lab.search.space import configuration
 from lab.search.stopping import Hyperband
 from lab.search.sweepfile import read
 from lab.search.trials import Outcome, Trial
+from lab.tabular import cube as cubes
 from lab.tabular import growing
 from lab.tabular import table as tabular
-from lab.tabular.cube import Cube, axes, cube
+from lab.tabular.cube import Cube
 from lab.tabular.replays import Method, Replays, Trace, epochs_of, random, replay, stopped_after, trace
 from lab.tabular.survey import usable
 from lab.tracking import REPOSITORY
@@ -82,16 +83,13 @@ SEARCHES = {
 
 def params_of(choice: int) -> dict[str, object]:
     """A choice as Optuna would have chosen it."""
-    places = np.unravel_index(choice, [len(values) for values in axes().values()])
-    config = {name: values[k] for (name, values), k in zip(axes().items(), places, strict=True)}
+    config = cubes.configuration(choice)
     return {name: parameter.chosen(config[name]) for name, parameter in tabular.space().items()}
 
 
 def number_of(params: Mapping[str, object]) -> int:
     """The number of a choice that Optuna has chosen."""
-    config = configuration(tabular.space(), dict(params))
-    places = [values.index(config[name]) for name, values in axes().items()]
-    return int(np.ravel_multi_index(places, [len(values) for values in axes().values()]))
+    return cubes.number(configuration(tabular.space(), dict(params)))
 
 
 @functools.cache
@@ -155,4 +153,4 @@ def again(table: Cube, kept: Mapping[str, Replays], numbers: Sequence[int], runs
 
 
 if __name__ == "__main__":
-    compute(usable(cube(tabular.load())))
+    compute(usable(cubes.cube(tabular.load())))

@@ -7,7 +7,7 @@ A training is a configuration without max_epochs. A *choice* is one of the whole
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -60,7 +60,7 @@ class Cube:
     @property
     def grids(self) -> ndarray:
         """The accuracy with each seed as a full factorial, (seeds, ...), an axis for each of `axes()`."""
-        return self.scores.T.reshape(-1, *(len(values) for values in axes().values()))
+        return self.scores.T.reshape(-1, *shape())
 
     def curve(self, choice: int, seed: int) -> list[float]:
         """The accuracy of a choice after each of its epochs, with the seed of this place."""
@@ -100,7 +100,18 @@ def axes() -> dict[str, tuple[Any, ...]]:
     return axes_of_trainings() | {"max_epochs": stops()}
 
 
+def shape() -> tuple[int, ...]:
+    """How many values each of `axes()` has."""
+    return tuple(map(len, axes().values()))
+
+
+def number(config: Mapping[str, Any]) -> int:
+    """The number of a choice by its configuration, which may say more; ValueError for a value that no choice has."""
+    places = [values.index(config[name]) for name, values in axes().items()]
+    return int(np.ravel_multi_index(places, shape()))
+
+
 def configuration(choice: int) -> dict[str, Any]:
     """The configuration of a choice by its number."""
-    places = np.unravel_index(choice, [len(values) for values in axes().values()])
+    places = np.unravel_index(choice, shape())
     return {name: values[k] for (name, values), k in zip(axes().items(), places, strict=True)}

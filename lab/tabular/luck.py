@@ -10,7 +10,7 @@ from numpy import ndarray
 from scipy import stats
 
 from lab.evaluation.scores import wilson_interval
-from lab.tabular.cube import LEARNT, Cube, axes
+from lab.tabular.cube import LEARNT, Cube, axes, number
 from lab.tabular.replays import Replays, epochs_of, judged
 
 CLOSE = 0.2  # percentage points from the best that a choice may lie
@@ -34,8 +34,8 @@ def elsewhere(cube: Cube) -> float:
     """What the best by all seeds but one is right for with that one, which had no part in the choice: the mean over
     the seeds, of two or more. It does not flatter, as the mean by which a best was chosen does."""
     scores = np.where(cube.there[:, None], levelled(cube, top(cube)), -np.inf)
-    judged = [scores[np.delete(scores, k, axis=1).mean(axis=1).argmax(), k] for k in range(len(cube.seeds))]
-    return float(np.mean(judged))
+    left = [scores[np.delete(scores, k, axis=1).mean(axis=1).argmax(), k] for k in range(len(cube.seeds))]
+    return float(np.mean(left))
 
 
 def top(cube: Cube, share: float = 0.1) -> ndarray:
@@ -97,9 +97,7 @@ def repeated(cube: Cube, runs: pd.DataFrame) -> ndarray:
     for run in runs.to_dict("records"):
         inside = run.get("seed") in cube.seeds and all(run.get(name) in values for name, values in axes().items())
         if inside and pd.isna(run.get("limit")):
-            places = [values.index(run[name]) for name, values in axes().items()]
-            choice = np.ravel_multi_index(places, [len(values) for values in axes().values()])
-            there = cube.scores[choice, cube.seeds.index(run["seed"])]
+            there = cube.scores[number(run), cube.seeds.index(run["seed"])]
             differences += [100 * (run["validationaccuracy"] - there)] if there >= LEARNT else []
     known = np.array(differences, dtype=float)
     return known[~np.isnan(known)]
@@ -108,9 +106,8 @@ def repeated(cube: Cube, runs: pd.DataFrame) -> ndarray:
 def flattery(cube: Cube, replays: Replays, runs: int) -> float:
     """By how many points the accuracy that a search of so many runs reports exceeds the mean of its choice over other
     seeds, on average."""
-    scores, named = levelled(cube, top(cube)), replays.chosen[:, runs - 1]
-    seen, total = scores[named, replays.seeds], scores[named].sum(axis=1)
-    return 100 * float((seen - (total - seen) / (len(cube.seeds) - 1)).mean())
+    seen, unseen = _seen_and_unseen(cube, replays, replays.chosen[:, runs - 1])
+    return 100 * float((seen - unseen).mean())
 
 
 def among_the_best(cube: Cube, replays: Replays, runs: int, best: int = 10) -> float:
@@ -122,9 +119,9 @@ def among_the_best(cube: Cube, replays: Replays, runs: int, best: int = 10) -> f
 
 def residuals(cube: Cube, among: ndarray) -> ndarray:
     """What seeds add to the worth of choices, at the size that the noise of one seed has, as fractions."""
-    levels = levelled(cube, among)[among]
+    scores = levelled(cube, among)[among]
     seeds = len(cube.seeds)
-    return (levels - levels.mean(axis=1, keepdims=True)).ravel() * np.sqrt(seeds / (seeds - 1))
+    return (scores - scores.mean(axis=1, keepdims=True)).ravel() * np.sqrt(seeds / (seeds - 1))
 
 
 def confirmed(cube: Cube, replays: Replays, budget: int, best: int, seeds: int, rng: np.random.Generator) -> ndarray:
@@ -195,6 +192,12 @@ def plans(cube: Cube, replays: Mapping[str, Replays], budget: int, asked: tuple[
 def fairly(cube: Cube, replays: Replays, named: ndarray) -> float:
     """The mean regret by seeds that had no part: of what searches name by the seeds that they did not see, and beside
     it, instead of the luckiest of all, `elsewhere`, the best by all seeds but one by that one. In points."""
-    scores = levelled(cube, top(cube))
-    unseen = (scores[named].sum(axis=1) - scores[named, replays.seeds]) / (len(cube.seeds) - 1)
+    _, unseen = _seen_and_unseen(cube, replays, named)
     return 100 * float(elsewhere(cube) - unseen.mean())
+
+
+def _seen_and_unseen(cube: Cube, replays: Replays, named: ndarray) -> tuple[ndarray, ndarray]:
+    """The accuracy of what each search names by the seed that it saw, and the mean over the others, (replays,) each."""
+    scores = levelled(cube, top(cube))[named]
+    seen = scores[np.arange(len(named)), replays.seeds]
+    return seen, (scores.sum(axis=1) - seen) / (len(cube.seeds) - 1)

@@ -15,7 +15,7 @@ from numpy import ndarray
 from scipy import stats
 
 from lab.search.stopping import Hyperband
-from lab.tabular.cube import Cube, axes, stops
+from lab.tabular.cube import Cube, axes, shape, stops
 
 ETA = 3  # of ten runs, successive halving lets about three go on
 RUNGS = (1, 3, 10)  # epochs after which it does
@@ -76,8 +76,7 @@ def grid_order(values: Sequence[Sequence[int]]) -> ndarray:
 
     `values` are, for each of `axes()`, the places of its values in the order in which the file has them.
     """
-    shape = [len(values) for values in axes().values()]
-    return np.arange(np.prod(shape)).reshape(shape)[np.ix_(*values)].transpose(np.argsort([*axes()])).ravel()
+    return np.arange(np.prod(shape())).reshape(shape())[np.ix_(*values)].transpose(np.argsort([*axes()])).ravel()
 
 
 def hyperband(rule: Hyperband) -> Method:

@@ -38,6 +38,13 @@ def test_a_choice_is_a_training_stopped_after_so_many_epochs(some):
         assert config == tabular.trainings()[choice // 2]
 
 
+def test_a_configuration_has_its_number_whatever_else_it_says():
+    for choice in (0, 11, 9719):
+        assert cubes.number(cubes.configuration(choice) | {"seed": 3}) == choice
+    with pytest.raises(ValueError, match="not in"):
+        cubes.number(cubes.configuration(0) | {"layers": 99})
+
+
 def test_what_diverged_is_the_worst_that_there_is(some):
     assert some.accuracy[4859, 1, 2] == pytest.approx((3 + 3) / 6000)
     assert (some.accuracy[4859, 1, 3:] == 4 / 6000).all()
