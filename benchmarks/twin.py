@@ -114,7 +114,7 @@ class Twin:
         images = self.images[rows.numpy()]
         for augment in self.augmentations:
             augment(images.reshape(-1, 28, 28), self.rng)
-        return torch.from_numpy(images).float() / 255
+        return self._pixels(images)
 
     def _mixed(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not self.recipe["mixup"]:

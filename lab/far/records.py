@@ -34,7 +34,7 @@ def plain(value: Any) -> Any:
 
 def load(path: str | Path = TABLE) -> pd.DataFrame:
     """The table; without rows where there is none yet."""
-    return pd.read_csv(path) if Path(path).exists() else growing.empty(KEYS)
+    return growing.load(Path(path), KEYS)
 
 
 def ends(table: pd.DataFrame) -> pd.DataFrame:

@@ -50,7 +50,7 @@ def grow(
     written, then given to `tell`, and the folders are deleted. Raises SweepError if a run fails.
     """
     os.environ["WANDB_MODE"] = "disabled"  # the table is the record
-    table = pd.read_csv(path) if path.exists() else empty(keys)
+    table = load(path, keys)
     for _ in range(slices) if slices else itertools.count():
         # The next slice is chosen when the last is in the table: what it holds may decide what is lacking.
         chosen = list(itertools.islice(lacking(table), slice_of))
@@ -66,6 +66,11 @@ def grow(
         tell(table)
         for folder in folders:  # and no others, which an interrupted slice of another size may have left
             shutil.rmtree(folder)
+
+
+def load(path: Path, keys: Sequence[str]) -> pd.DataFrame:
+    """The table; without rows where there is none yet."""
+    return pd.read_csv(path) if path.exists() else empty(keys)
 
 
 def empty(keys: Sequence[str]) -> pd.DataFrame:
@@ -88,7 +93,7 @@ def machine() -> str:
     """What decides the rounding and the time of a training, besides the code."""
     names = ("numpy", "numba")
     products = [info["architecture"] for info in threadpool_info() if info.get("internal_api") == "openblas"]
-    versions = [f"{name} {version}" for name in names if (version := _version(name))]
+    versions = [f"{name} {installed}" for name in names if (installed := _version(name))]
     facts = [processor(), *(f"OpenBLAS for {name}" for name in products[:1]), f"Python {platform.python_version()}"]
     return ", ".join([*facts, *versions])
 
