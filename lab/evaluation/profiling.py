@@ -200,8 +200,8 @@ def quotients(mine: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 def tied(mine: Sequence[float], theirs: Sequence[float]) -> bool:
     """Whether neither is faster than the other in every round."""
-    ratios = quotients(mine, theirs)
-    return min(ratios) <= 1 <= max(ratios)
+    times = quotients(mine, theirs)
+    return min(times) <= 1 <= max(times)
 
 
 def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
@@ -214,9 +214,9 @@ def faster(table: pd.DataFrame, ours: str, theirs: str) -> str:
         return ""
     said = []
     for workload, mine, other in wide[[ours, theirs]].dropna().itertuples():  # not every peer takes every workload
-        ratios = quotients(mine, other)
+        times = quotients(mine, other)
         tie = ", a tie" * tied(mine, other)
-        said.append(f"{workload} {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}{tie})")
+        said.append(f"{workload} {statistics.median(times):.2f} ({min(times):.2f} to {max(times):.2f}{tie})")
     return "; ".join(said)
 
 
@@ -230,9 +230,9 @@ def rivals(table: pd.DataFrame, ours: Sequence[str]) -> pd.DataFrame:
     mine = table[table.peer == ours[-1]].set_index("workload")["rounds"]
     others = table[~table.peer.isin([*FLOORS, *ours])]
     rows = [
-        [one.workload, one.peer, statistics.median(ratios), min(ratios), max(ratios)]
+        [one.workload, one.peer, statistics.median(times), min(times), max(times)]
         for one in others.itertuples()
-        for ratios in [quotients(mine[one.workload], one.rounds)]
+        for times in [quotients(mine[one.workload], one.rounds)]
     ]
     return pd.DataFrame(rows, columns=["workload", "peer", "median", "least", "most"]).sort_values("median")
 

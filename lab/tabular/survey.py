@@ -132,9 +132,9 @@ def shares(cube: Cube, among: ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def common(shares: pd.DataFrame, most: float = 0.9) -> str:
+def common(table: pd.DataFrame, most: float = 0.9) -> str:
     """In words: the values that so many of some choices share, from a table of `shares`."""
-    mostly = shares[shares["among"] >= most].sort_values("among", ascending=False, kind="stable")
+    mostly = table[table["among"] >= most].sort_values("among", ascending=False, kind="stable")
     return ", ".join(f"{row.parameter} {row.value} ({row.among:.0%})" for row in mostly.itertuples())
 
 
