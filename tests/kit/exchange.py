@@ -21,7 +21,7 @@ def _free(path: Path) -> Path:
 
 
 def _torn(path: Path, chance: random.Random) -> None:
-    whole = path.read_bytes() if path.is_file() else b'{"epoch": 1, "stop": true}'
+    whole = path.read_bytes() if path.is_file() else b'{"epochs": 1, "stop": true}'
     _free(path).write_bytes(whole[: chance.randrange(len(whole) or 1)])
 
 
@@ -30,7 +30,7 @@ def _garbage(path: Path, chance: random.Random) -> None:
 
 
 def _odd(path: Path, chance: random.Random) -> None:
-    content = chance.choice(("[]", "null", '{"epoch": "1", "stop": 1}', '{"bands": {}, "history": [3]}', "[" * 10**5))
+    content = chance.choice(("[]", "null", '{"epochs": "1", "stop": 1}', '{"bands": {}, "history": [3]}', "[" * 10**5))
     _free(path).write_text(content)
 
 
