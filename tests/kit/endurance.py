@@ -126,6 +126,7 @@ def endure_files(command: list[str], root: Path, runs: int, chance: random.Rando
     done, below, struck, wrong = Counter(), set(), set(), []
     began, said = time.monotonic(), root.parent / "said"
     for _ in range(STARTS):
+        before = len(struck)
         with said.open("wb") as output:
             driver = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
         while driver.poll() is None:
@@ -138,7 +139,8 @@ def endure_files(command: list[str], root: Path, runs: int, chance: random.Rando
         text = said.read_text()
         if (driver.returncode and not re.search(ENDED, text)) or "Traceback" in text:
             wrong.append(f"a driver ended with {driver.returncode}: {text[-2000:]}")
-        if re.search(rf"^endurance: {runs} of {runs} runs (?!.* failed)", text, re.MULTILINE):
+        whole = re.search(rf"^endurance: {runs} of {runs} runs (?!.* failed)", text, re.MULTILINE)
+        if whole and len(struck) == before:  # or a run may have lost its record once it had ended
             break
     time.sleep(3)  # a kernel notices within a second that its driver is gone
     print(*wrong, sep="\n")
