@@ -7,7 +7,7 @@ import re
 SECRET = re.compile(r"key|token|secret|passw|credential|auth(?!or(?!i[sz]))", re.IGNORECASE)  # in a variable's name
 USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
 PASSWORD = re.compile(r"://[^\s/:@]*:(\S+)@")
-ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)\w*[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
+ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)(?:s|[\d_]\w*)?[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
 SHORTEST = 6  # characters of what is taken for a secret: a shorter one would be found in words
 
 
