@@ -65,7 +65,8 @@ quick: .venv/.developers  ## the checks that need nothing but their own process
 	$(PY) -m pytest -n 2 --dist worksteal -m "not (kernel or browser or service or torch)"
 
 fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
-	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py
+	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py \
+	  tests/search/test_exchange.py
 
 bench: .venv-bench/.done data  ## time the network beside PyTorch, JAX, scikit-learn: an hour; then 06_benchmark
 	.venv-bench/bin/python benchmarks/bench.py run

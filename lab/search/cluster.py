@@ -22,11 +22,12 @@ from typing import Any
 
 from distributed import Client, Future, KilledWorker
 
-from common.files import write_whole
+from common.files import read_json, write_whole
 from common.words import masked
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search import remote
+from lab.search.certificates import DISTRUST, ONE_AUTHORITY, require_certificates
 from lab.search.executors import Executor, Gone, Judge
 from lab.search.reading import SweepError, brief
 from lab.search.remote import MOST_BYTES, Task
@@ -226,7 +227,8 @@ class Cluster(Executor):
                     raise Lost(f"has said nothing for {SILENCE:g} s: {cure}") from error
             else:
                 if not there and not silent:
-                    how = f"start some with `dask worker {self._scheduler}`"
+                    where = "" if "://" in self._scheduler else "--scheduler-file "
+                    how = f"start some with `dask worker {where}{self._scheduler}`"
                     print(f"no worker at {self._scheduler} yet: {how}", flush=True)
                     silent = True
             with self._changed:
@@ -277,15 +279,20 @@ class Cluster(Executor):
 
 def _connect(scheduler: str) -> Client:
     """A client of the scheduler at an address, or in a scheduler's file."""
-    where = {"address": scheduler} if "://" in scheduler else {"scheduler_file": scheduler}
-    cure = "start one with `dask scheduler`, and name its address, tcp://host:8786, or its --scheduler-file"
-    if "://" not in scheduler and not Path(scheduler).is_file():
+    cure = "start one with `dask scheduler`, and name its address, tcp://host:8786, or tls://host:8786 if it demands "
+    cure += "certificates, or its --scheduler-file"
+    address = scheduler if "://" in scheduler else read_json(Path(scheduler)).get("address")
+    if not isinstance(address, str) or "://" not in address:
         raise SweepError(f"{scheduler} is neither an address nor a scheduler's file: {cure}")
+    if address.startswith("tls://"):
+        require_certificates(address)
     for name in ("distributed", "distributed.client"):  # which would show tracebacks of what is said here in a sentence
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        return Client(**where, timeout=ANSWER, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        return Client(address, timeout=ANSWER, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        if address.startswith("tls://") and isinstance(error, DISTRUST):
+            raise SweepError(f"no trust between the driver and {address} ({error}): {ONE_AUTHORITY}") from error
         raise SweepError(f"no scheduler answers at {scheduler} ({type(error).__name__}: {error}): {cure}") from error
 
 
