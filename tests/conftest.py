@@ -17,8 +17,8 @@ for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is 
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests are started in the background
 
-BY_FIXTURE = ("torch", "browser")  # a test that asks for such a fixture belongs to the group of its name
-NEEDS = ("kernel", "service", *BY_FIXTURE)
+BY_FIXTURE = ("torch", "browser", "database")  # a test that asks for such a fixture belongs to the group of its name
+STARTING = ("kernel", "service", "torch", "browser")  # groups whose tests may start Python processes
 
 
 def pytest_collection_modifyitems(items):
@@ -49,7 +49,7 @@ def grouped(request):
     """A test that starts a Python process says so by its marker: whoever wants quick tests leaves those out."""
     WATCH.started.clear()
     yield
-    if not any(request.node.get_closest_marker(name) for name in NEEDS):
+    if not any(request.node.get_closest_marker(name) for name in STARTING):
         assert not WATCH.started, "starts a Python process: mark it with pytest.mark.kernel"
 
 
@@ -104,12 +104,18 @@ def groups():
 
 @pytest.fixture(scope="session")
 def database(tmp_path_factory):
-    """An empty database of Optuna, to be copied: making one takes longer than most tests that need one."""
+    """An empty database of Optuna, to be copied: making one takes longer than most tests that need one.
+
+    Whenever Optuna opens a database it reads all its migrations, to know the last: in tests it is told.
+    """
     import optuna
+    from alembic.script import ScriptDirectory
 
     path = tmp_path_factory.mktemp("database") / "study.db"
-    optuna.storages.RDBStorage(f"sqlite:///{path.as_posix()}")
-    return path
+    last = optuna.storages.RDBStorage(f"sqlite:///{path.as_posix()}").get_head_version()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "get_current_head", lambda self: last)
+        yield path
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from numba.core.caching import IndexDataCacheFile
 
 from backends import blas, compiled, kernels
 
+pytestmark = pytest.mark.numba
 ROOT = Path(compiled.__file__).parents[1]
 bounded = settings(max_examples=60, deadline=None, derandomize=True, database=None)
 numbers = st.floats(-1e4, 1e4, width=32)

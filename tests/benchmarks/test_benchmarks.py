@@ -78,6 +78,7 @@ def test_bare_products_are_those_of_the_network(layers, width, monkeypatch):
     assert sorted(shapes) == sorted(expected)
 
 
+@pytest.mark.numba
 @pytest.mark.skipif(not find_spec("numba"), reason="numba is not installed")
 @pytest.mark.parametrize(("layers", "width"), [(0, 1), (1, 8), (3, 16)])
 def test_compiled_ones_are_the_same_products(layers, width, monkeypatch):
