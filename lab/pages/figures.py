@@ -35,7 +35,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
-from lab.pages import NARROW, narrow
+from lab.pages import DENSITY, NARROW, narrow
 from lab.pages.typography import typeset
 
 COLOURS = (  # Okabe and Ito (2008), with three others in place of their yellow, which is too pale for lines on white
@@ -82,7 +82,7 @@ def forms(fig: Figure, alt: str, **about: bool) -> tuple[dict[str, str], dict[st
     said = {"alt": alt} | _size(wide) | {name: True for name, holds in about.items() if holds}
     data = {"image/png": b64encode(wide).decode(), "text/plain": alt}
     if narrow.narrow(fig):
-        data[NARROW] = b64encode(png(fig)).decode()
+        data[NARROW] = b64encode(png(fig, density=DENSITY, colours=64)).decode()
     plt.close(fig)
     return data, {"image/png": said}
 
@@ -93,17 +93,17 @@ def _size(picture: bytes) -> dict[str, int]:
         return {"width": opened.width // 2, "height": opened.height // 2}
 
 
-def png(fig: Figure) -> bytes:
-    """The figure as a PNG of twice the screen's resolution.
+def png(fig: Figure, density: float = 2, colours: int = 256) -> bytes:
+    """The figure as a PNG of so many times the screen's resolution.
 
-    It has the 256 colours that fit it best: to the eye the same, in less than half the bytes.
+    It has the `colours` that fit it best: to the eye the same, in less than half the bytes.
     """
     full, small = io.BytesIO(), io.BytesIO()
     for text in fig.findobj(lambda part: isinstance(part, Text) and "$" not in part.get_text()):
         text.set_text(typeset(text.get_text()))
-    fig.savefig(full, format="png", dpi=2 * 96, bbox_inches="tight")
+    fig.savefig(full, format="png", dpi=density * 96, bbox_inches="tight")
     with Pictures.open(full) as picture:
-        palette = picture.convert("RGB").quantize(256, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE)
+        palette = picture.convert("RGB").quantize(colours, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE)
     palette.save(small, "png", optimize=True)
     return small.getvalue()
 

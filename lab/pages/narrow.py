@@ -66,8 +66,11 @@ def _stack(fig: Figure, panels: list[Axes], pictures: bool) -> int:
 
 def _outside(fig: Figure, panels: list[Axes]) -> list[Legend]:
     """The legends that stand beside, below or above the panels."""
+    legends = {ax: legend for ax in panels if (legend := ax.get_legend())}
+    for legend in legends.values():
+        legend.set_in_layout(False)  # one that is too wide would leave its panel no room
     fig.draw_without_rendering()
-    return [*fig.legends, *(legend for ax in panels if (legend := ax.get_legend()) and not _within(legend, ax))]
+    return [*fig.legends, *(legend for ax, legend in legends.items() if not _within(legend, ax))]
 
 
 def _within(legend: Legend, ax: Axes) -> bool:

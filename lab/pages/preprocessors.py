@@ -12,7 +12,7 @@ from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, Preprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
-from lab.pages import INTERACTIVE, NARROW, markdown, pictures
+from lab.pages import DENSITY, INTERACTIVE, NARROW, markdown, pictures
 from lab.pages.markup import tidy
 from lab.pages.refusals import ReportError
 
@@ -25,7 +25,6 @@ TAGS = {
     "timed",  # it shows how long something took, which is no reason for another page
     "found",  # what it shows opens the page, under "What was found", and stands in its place too
 }
-ALL_NARROW = 125_000  # bytes in a page for figures laid out for telephones; beyond, a figure is the wide one there too
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a progress bar, say, dead without its kernel
 PICTURES = (pictures.SVG, "image/png", "image/jpeg")
 FORMS = ("text/html", "text/markdown", "text/latex", *PICTURES, "text/plain")  # the first that an output has is shown
@@ -116,10 +115,9 @@ class Pictures(Cells):
             for form in set(PICTURES) & output.get("data", {}).keys():
                 output.metadata.picture = self.picture(form, output.data[form], output.metadata.get(form, {}))
             if NARROW in output.get("data", {}):
-                image = self.source("image/png", output.data.pop(NARROW))
-                resources["narrow"] = resources.get("narrow", 0) + len(image)
-                if resources["narrow"] <= ALL_NARROW:
-                    output.metadata.picture["narrow"] = {"src": image, "width": pictures.picture(image).width // 2}
+                image = pictures.lightest(pictures.address("image/png", output.data.pop(NARROW)))
+                width = round(pictures.picture(image).width / DENSITY)
+                output.metadata.picture["narrow"] = {"src": image, "width": width}
 
     @classmethod
     def picture(cls, form: str, data: str, about: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def figure(**metadata) -> nbformat.NotebookNode:
 def two_forms(**metadata) -> nbformat.NotebookNode:
     """A figure that has a form for telephones."""
     output = figure(**metadata)
-    output.data[NARROW] = png(748)
+    output.data[NARROW] = png(561)
     return output
 
 

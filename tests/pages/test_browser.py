@@ -407,7 +407,7 @@ def test_on_a_telephone_how_good_a_run_is_stands_first_and_a_still_figure_is_see
 def test_a_figure_laid_out_for_telephones_is_shown_there_in_its_own_size_and_needs_no_button(opened, fresh):
     page = opened(fresh / "01_everything.html", TELEPHONE)
     picture, wide = page.get_by_alt_text("A box in two forms"), "image => image.naturalWidth"
-    assert (picture.evaluate(wide), picture.bounding_box()["width"]) == (748, 374)
+    assert (picture.evaluate(wide), picture.bounding_box()["width"]) == (561, 374)
     assert page.locator("figure:has(source) + .enlarge").count() == 0
     assert overflow(page) == 0
     page.set_viewport_size({"width": 820, "height": 1180})

@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
-from lab.pages import NARROW, exporter, site, words
+from lab.pages import NARROW, exporter, pictures, site, words
 from lab.pages.refusals import ReportError
 from page_kit import PROVENANCE, code, figure, shown, stream, write
 
@@ -168,6 +168,17 @@ def test_lines_are_shown_as_they_stood_in_the_end(tmp_path):
     printed = stream("stdout", "10 %\r100 %\nabc\b\bX\n\b\bok\r\n")
     body = page(tmp_path, code("f()", printed, stream("stdout", "more\n"))).body
     assert '<pre class="output scroll">100 %\naX\nok\nmore\n</pre>' in body.replace("\r", "")
+
+
+def test_a_photograph_for_telephones_takes_few_bytes_and_lines_keep_every_pixel():
+    def address(picture):
+        return f"data:image/png;base64,{base64.b64encode(pictures.encoded(picture, 'PNG')).decode()}"
+
+    noise = Image.effect_noise((200, 200), 60).convert("RGB")
+    lines = Image.new("RGB", (200, 200), "white")
+    lines.paste("navy", (20, 20, 180, 24))
+    assert len(pictures.lightest(address(noise))) < 0.6 * len(pictures.smaller(address(noise)))
+    assert pictures.picture(pictures.lightest(address(lines))).convert("RGB").tobytes() == lines.tobytes()
 
 
 def test_webp_keeps_every_pixel(tmp_path):

@@ -1,14 +1,17 @@
 """Figures laid out anew for a telephone: nothing wider than its screen, and no label smaller."""
 
+from base64 import b64decode
+from io import BytesIO
 from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.text import Text
+from PIL import Image
 from test_figures import CASES, NAMES
 
-from lab.pages import NARROW, figures, narrow, portraits
+from lab.pages import DENSITY, NARROW, figures, narrow, portraits
 from lab.pages.figures import confusion_matrix
 
 HEAT = (confusion_matrix,)
@@ -33,6 +36,7 @@ def boxes(texts):
     return [text.get_window_extent() for text in texts if text.get_text().strip()]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("draw", CASES.keys() - set(HEAT), ids=lambda draw: draw.__name__)
 def test_a_figure_is_as_narrow_as_a_telephone_with_labels_in_their_own_size(draw):
     fig, ax = plt.subplots(figsize=(8, 5))
@@ -125,4 +129,6 @@ def test_what_is_shown_has_both_forms_and_the_figure_is_closed():
     assert data.keys() == {"image/png", "text/plain", NARROW}
     assert data[NARROW] != data["image/png"]
     assert said["image/png"]["width"] > 7 * 96
+    with Image.open(BytesIO(b64decode(data[NARROW]))) as picture:
+        assert picture.width / DENSITY == pytest.approx(narrow.WIDTH * 96, rel=0.06)
     assert not plt.fignum_exists(fig.number)

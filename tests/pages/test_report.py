@@ -18,7 +18,7 @@ from PIL import Image
 
 from common.files import write_whole
 from lab import tracking
-from lab.pages import command, pictures, preprocessors, results, site
+from lab.pages import command, pictures, results, site
 from lab.pages.exporter import TEMPLATES
 from page_kit import PROVENANCE, code, figure, png, shown, stream, two_forms, write
 
@@ -112,22 +112,9 @@ def test_images_keep_their_alt_text_and_size(root, executed):
 def test_a_figure_laid_out_for_telephones_is_shown_there_alone(root, executed):
     executed("# One", code("plot()", two_forms(**{"image/png": {"alt": "A box", "width": 600}})))
     picture = build(root).select_one("figure picture")
-    assert pictures.picture(picture.source["srcset"]).width == 748
+    assert pictures.picture(picture.source["srcset"]).width == 561
     assert picture.source["media"] == "screen and (max-width: 40rem)"
     assert pictures.picture(picture.img["src"]).width == 1200
-
-
-def test_a_page_spends_only_so_many_bytes_on_figures_for_telephones(root, executed, monkeypatch):
-    about = {"image/png": {"alt": "A box", "width": 600}}
-    executed("# One", code("plot()", two_forms(**about)), code("plot()", two_forms(**about)))
-    first, second = build(root).select("figure picture")
-    assert first.source
-    assert second.source
-    monkeypatch.setattr(preprocessors, "ALL_NARROW", len(first.source["srcset"]))
-    first, second = build(root).select("figure picture")
-    assert first.source
-    assert not second.source
-    assert second.img["alt"] == "A box"
 
 
 def test_headings_and_contents(root, executed):
