@@ -72,8 +72,9 @@ def test_runs_come_home_from_workers(notebook, room, capfd):
     parameters = {"learning_rate": {"values": rates}, "max_epochs": {"value": 4}, "layers": {"value": 3}}
     plan = definition("grid", parameters, early_terminate=rule, seeds=2)
     table = run(plan, keep=None, notebook=notebook, cluster=room.address)
-    assert {"finished", "stopped"} == set(table.status)
-    assert set(table.groupby("learning_rate").status.first()[[0.1, 0.2]]) == {"finished"}
+    status = table.groupby("learning_rate").status.agg(set)
+    assert status[0.1] == {"finished"}  # the best is never stopped, whoever comes first
+    assert "stopped" in status[0.6]  # the worst starts last
     for record in sweep.records("trial"):
         folder = sweep.run_folder("trial", record)
         assert {path.name for path in folder.iterdir()} == {"record.json", "03_train.ipynb", "weights.npz"}

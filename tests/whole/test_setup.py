@@ -98,7 +98,7 @@ def test_what_is_imported_is_declared():
     owners = {
         name: {owner.lower().replace("_", "-") for owner in some} for name, some in packages_distributions().items()
     }
-    searching = [f"lab/search/{name}.py" for name in ("cluster", "remote", "watching")]
+    searching = [f"lab/search/{name}.py" for name in ("certificates", "cluster", "remote", "watching")]
     extra = tree.files("backends/compiled.py", "backends/kernels.py", *searching)  # what needs an optional extra
     for sources, declared in (
         ([path for path in [*tree.modules(), *NOTEBOOKS] if path not in extra], users),
