@@ -21,12 +21,17 @@ BY_FIXTURE = ("torch", "browser", "database")  # a test that asks for such a fix
 STARTING = ("kernel", "service", "torch", "browser")  # groups whose tests may start Python processes
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Tests are grouped by what they need; what a fixture tells needs no marker."""
+    """Tests are grouped by what they need; what a fixture tells needs no marker.
+
+    In whatever order they are, the long ones begin first: nobody waits for the last of them on an idle core.
+    """
     for item in items:
         for name in BY_FIXTURE:
             if name in getattr(item, "fixturenames", ()):
                 item.add_marker(name)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 class Watch:

@@ -281,6 +281,7 @@ def test_a_folder_that_cannot_be_written_costs_the_cache_and_no_more(tmp_path):
     assert done.stdout == "numba\n", done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_a_kernel_computes_the_same_bits_fresh_from_the_compiler_and_from_disk(tmp_path):
     """A function that a kernel calls, instead of holding it inlined, is linked differently in the two cases."""

@@ -55,6 +55,7 @@ def files(tmp_path, table):
     return files
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_the_chapter_leaves_nothing_out_where_everything_is_there(files, tmp_path):
     said = run(tmp_path / "runs", **files)

@@ -440,6 +440,7 @@ def accuracies(images, labels, workload, seed, torch, twin, groups):
     return *ours, theirs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("workload", ["W2", "W4"])
 def test_networks_of_relu_end_as_accurate_as_pytorch(workload, torch, twin, groups):
     """Five seeds, float32, on a part of the training images: the means differ by less than the spread explains."""

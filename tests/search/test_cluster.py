@@ -92,6 +92,7 @@ def records_at_home():
     return [json.loads(path.read_text()) for path in Path(os.environ["FASHION_RUNS"]).glob("trial/*/record.json")]
 
 
+@pytest.mark.long
 def test_whatever_is_killed_each_configuration_is_on_record_once(notebook, room):
     """Workers one after another, then the driver, then the scheduler; what has come home is not run again."""
     plan, staff = definition("grid", TWELVE), [room.worker(EPOCH="0.1"), room.worker(EPOCH="0.1")]
@@ -121,6 +122,7 @@ def test_whatever_is_killed_each_configuration_is_on_record_once(notebook, room)
     assert all(Counter(journal("end"))[name] == ended[name] for name in home)
 
 
+@pytest.mark.long
 def test_a_worker_that_was_taken_for_dead_adds_nothing_when_it_comes_back(notebook):
     room = Room(DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL="2s")
     try:
@@ -152,6 +154,7 @@ def test_a_mistake_of_the_driver_s_own_is_not_taken_for_a_lost_scheduler(noteboo
     assert not records_at_home()
 
 
+@pytest.mark.long
 def test_a_scheduler_that_says_nothing_for_long_is_named_and_nothing_hangs(notebook, room, monkeypatch):
     """One that was stopped, or swaps, or behind a network that swallows packets: its connections stay open."""
     monkeypatch.setattr(cluster, "ANSWER", 1)

@@ -7,6 +7,7 @@ import pytest
 import endurance
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_a_driver_that_is_killed_and_kernels_that_are_lose_nothing(monkeypatch, capsys):
     monkeypatch.setattr(endurance, "FRACTION", 1 / 5)
@@ -17,6 +18,7 @@ def test_a_driver_that_is_killed_and_kernels_that_are_lose_nothing(monkeypatch, 
     assert re.search("^kernels killed +[0-9]", said, re.MULTILINE)  # how many, the machine's pace decides
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_a_cluster_gets_on_after_each_fault_and_loses_nothing(capfd):
     code = endurance.main(["--cluster", "--faults", "3", "--workers", "1", "--pause", "0.1", "--seed", "7"])
@@ -26,6 +28,7 @@ def test_a_cluster_gets_on_after_each_fault_and_loses_nothing(capfd):
         assert re.search(f"^{fault} +1$", said, re.MULTILINE)
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_whatever_becomes_of_a_runs_files_it_fails_alone_and_is_made_up_for(capfd):
     code = endurance.main(["--files", "--runs", "6", "--workers", "2", "--pause", "0.8", "--seed", "2"])

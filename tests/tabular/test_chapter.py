@@ -17,6 +17,7 @@ from table_kit import whole_table
 NAME = "07_every_configuration"
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_the_chapter_leaves_nothing_out_of_a_complete_table(tmp_path):
     files = {"table_file": tmp_path / "table.csv.xz", "replays_file": tmp_path / "replays.csv.xz"}

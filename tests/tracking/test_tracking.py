@@ -581,6 +581,7 @@ def test_without_a_key_the_real_wandb_is_offline_and_silent(tmp_path, variables)
     assert len(list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))) == 1
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_with_a_key_and_no_server_the_real_wandb_goes_offline(tmp_path):
     output = use(tmp_path / "run", WANDB_API_KEY="a" * 40, WANDB_BASE_URL="http://127.0.0.1:9")

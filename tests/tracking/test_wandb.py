@@ -74,6 +74,7 @@ def assert_whole(run, record):
 IMPATIENT = "from wandb import wandb_agent\nwandb_agent.Agent.POLL_INTERVAL = 0.5\nfrom wandb.cli import cli\ncli.cli()"
 
 
+@pytest.mark.long
 def test_two_agents_of_wandb_run_a_sweep_file_of_ours(tmp_path, server):
     """One test, since it takes its time."""
     file, plan = tmp_path / "sweep.yaml", yaml.safe_load((tracking.REPOSITORY / "sweeps" / "random.yaml").read_text())
@@ -206,6 +207,7 @@ def test_what_a_kill_left_of_a_run_holds_up_no_other(size, offline, server):
     assert_arrived(server, offline[1:])
 
 
+@pytest.mark.long
 def test_a_failure_is_a_sentence_and_loses_nothing(offline, server, monkeypatch, capsys):
     """Failures one after the other, and then none."""
     kept = {path: path.read_bytes() for path in map(log_of, offline)}

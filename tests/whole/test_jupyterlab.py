@@ -128,6 +128,7 @@ def opened(browser, lab, tmp_path):
     return open_one
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_every_notebook_runs_in_jupyterlab(opened, chapters):
     for path in NOTEBOOKS:

@@ -282,6 +282,7 @@ def pages(runs: Path, *names: str) -> set[str]:
     return {path.stem for path in runs.parent.glob("reports/*.html")}
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 @pytest.mark.parametrize("name", [name for name in SMALL if name not in (SWEEP, EVALUATION, PICTURE)])
 def test_a_notebook_runs_where_a_touch_of_the_test_images_is_an_error(name, runs, poisoned):
@@ -289,6 +290,7 @@ def test_a_notebook_runs_where_a_touch_of_the_test_images_is_an_error(name, runs
     assert pages(runs, name) == {name, "index"}
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_the_chapter_on_a_sweep_that_minimizes_a_loss_ranks_and_tells_of_that_loss(runs, poisoned, tmp_path):
     file, minimizing = tmp_path / "small.yaml", {"metric": {"name": "validationloss", "goal": "minimize"}}
@@ -303,6 +305,7 @@ def test_the_chapter_on_a_sweep_that_minimizes_a_loss_ranks_and_tells_of_that_lo
     assert first == f"# Run 1: validation loss {least:.4g}"
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, poisoned, tmp_path):
     files = {"sweep_file": tmp_path / "small.yaml", "next_file": tmp_path / "next.yaml"}
@@ -320,6 +323,7 @@ def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, 
     assert pages(runs, SWEEP, EVALUATION, PICTURE) == {SWEEP, EVALUATION, PICTURE, "index"}
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_live_curves_are_one_picture_where_a_server_runs_the_notebook_and_none_elsewhere(tmp_path):
     """The variable is what a Jupyter server tells a kernel; in papermill's hands nothing of it runs."""

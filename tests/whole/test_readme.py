@@ -81,6 +81,7 @@ def pasted(tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_put_into_the_files_they_leave_every_test_green(pasted):
     """All tests that are named after them, that draw from the dictionaries, or that add to these themselves."""

@@ -114,6 +114,7 @@ def fresh_environment(folder: Path, with_pip: bool) -> Path:
     return folder / os.path.relpath(sysconfig.get_path("scripts"), sys.prefix) / Path(sys.executable).name
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 def test_make_and_conda_install_the_same_set(tmp_path):
     """`make env` installs requirements.lock by uv; conda hands the pip part of environment.yml to pip, which would

@@ -42,6 +42,7 @@ def environment(tmp_path) -> dict[str, str]:
     return apart | data | {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHON": str(python)}
 
 
+@pytest.mark.long
 @pytest.mark.kernel
 @pytest.mark.service
 def test_what_binder_reads_makes_an_environment_in_which_notebooks_run(clone, environment):
