@@ -141,7 +141,7 @@ class NeuralNetwork:
         given = arguments | {name: value for name, value in settings.items() if value is not None}
         self.config = {name: _plain(value) for name, value in given.items()}
         for key, least in MINIMUM.items():
-            for value in self.config[key] if isinstance(self.config[key], list) else [self.config[key]]:
+            for value in num_hidden_neurons if several and key == "num_hidden_neurons" else [self.config[key]]:
                 _check_integer(key, value, least)
         widths = list(num_hidden_neurons) if several else [num_hidden_neurons] * layers
         if len(widths) != layers:
