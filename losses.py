@@ -27,8 +27,10 @@ class Loss(NamedTuple):
 
 @functools.lru_cache(maxsize=16)
 def ones(n: int, dtype: np.dtype) -> ndarray:
-    """n ones: a product with them is the fastest sum over rows or columns."""
-    return np.ones(n, dtype)
+    """n ones, to be read alone: a product with them is the fastest sum over rows or columns."""
+    vector = np.ones(n, dtype)
+    vector.flags.writeable = False  # it is everybody's
+    return vector
 
 
 def softmax(a: ndarray) -> ndarray:

@@ -6,6 +6,9 @@ backend is a class such as `Plain`, which has everything; one that derives from 
 threads BLAS uses.
 """
 
+import warnings
+from importlib import import_module
+
 import numpy as np
 
 from backends.plain import Plain
@@ -22,9 +25,13 @@ def choose(name: str, dtype: np.dtype) -> type[Plain]:
     if name == "numpy" or dtype != np.float32:
         return Plain
     try:
-        from backends.compiled import Compiled  # here, since it takes longer to import than all the rest
+        import_module("numba")  # here, since it takes longer to import than all the rest
     except Exception as error:  # a broken installation raises almost anything
         if name == "numba":
             raise ValueError(f"backend='numba': it cannot be imported ({error}): install numba.") from error
+        if not isinstance(error, ModuleNotFoundError):
+            warnings.warn(f"numba is installed and cannot be imported ({error}): training is slower.", stacklevel=2)
         return Plain
+    from backends.compiled import Compiled
+
     return Compiled

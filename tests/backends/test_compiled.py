@@ -214,10 +214,24 @@ def test_kernels_are_taken_where_they_are_and_only_for_float32():
 
 
 def test_without_numba_all_is_plain_and_asking_for_it_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "backends.compiled", None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     assert NeuralNetwork().backend == "numpy"
     with pytest.raises(ValueError, match=r"^backend='numba': it cannot be imported .* install numba\.$"):
         NeuralNetwork(backend="numba")
+
+
+def test_a_broken_numba_is_passed_over_with_a_word(monkeypatch, tmp_path):
+    (tmp_path / "numba.py").write_text("raise ImportError('it needs another NumPy')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "numba")
+    with pytest.warns(UserWarning, match=r"^numba is installed and cannot be imported \(it needs another NumPy\)"):
+        assert NeuralNetwork().backend == "numpy"
+
+
+def test_a_fault_in_a_backend_of_ours_is_not_passed_over(monkeypatch):
+    monkeypatch.setitem(sys.modules, "backends.compiled", None)
+    with pytest.raises(ImportError, match=r"backends\.compiled"):
+        NeuralNetwork()
 
 
 def test_a_network_saved_with_kernels_is_read_without_them(monkeypatch, tmp_path):
@@ -225,7 +239,7 @@ def test_a_network_saved_with_kernels_is_read_without_them(monkeypatch, tmp_path
     net = NeuralNetwork(backend="numba")
     expected = net.predict_proba(images)  # before its module is hidden, or numba would keep a broken kernel on disk
     net.save(tmp_path / "net.npz")
-    monkeypatch.setitem(sys.modules, "backends.compiled", None)
+    monkeypatch.setitem(sys.modules, "numba", None)
     loaded = NeuralNetwork.load(tmp_path / "net.npz")
     assert loaded.backend == "numpy"
     np.testing.assert_allclose(loaded.predict_proba(images), expected, rtol=1e-5)
