@@ -32,6 +32,7 @@ logging.getLogger("papermill").addFilter(
 QUICK = {"request_save_on_cell_execute": False}  # a notebook saved once, at its end, costs a quarter of a second less
 START = 120  # seconds that a kernel may take to start
 SHORT_OF_MEMORY = "`dmesg` tells whether it did, and fewer runs side by side, or a smaller one, need less"
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # which ends a process at once on Windows, where the first is not
 ASK = 0.1  # seconds between two questions whether it has
 
 
@@ -185,7 +186,7 @@ class Kernels:
     def stop(self, kill: bool) -> None:
         """Interrupt the notebooks that run, or kill their kernels."""
         for kernel in list(self._running):
-            _finish(kernel.signal(signal.SIGKILL if kill and hasattr(signal, "SIGKILL") else signal.SIGINT))
+            _finish(kernel.signal(KILL if kill else signal.SIGINT))
 
     def close(self) -> None:
         """End the kernel that is ready, and wait until all that have been used have ended."""
@@ -253,14 +254,16 @@ class Kernels:
         def watch() -> None:
             if not ended.wait(timeout):
                 late.set()
-                asyncio.run(kernel.signal(signal.SIGKILL))
+                asyncio.run(kernel.signal(KILL))
 
         if timeout is not None:
             threading.Thread(target=watch, daemon=True).start()
         try:
             yield
         except Exception as error:
-            raise (TimeoutError(f"the run took longer than {timeout:g} s") if late.is_set() else error) from error
+            if late.is_set():
+                raise TimeoutError(f"the run took longer than {timeout:g} s") from error
+            raise
         finally:
             ended.set()
 

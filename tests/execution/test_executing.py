@@ -108,6 +108,9 @@ def test_what_ends_a_notebook_early_is_said_in_a_line(preload, book, tmp_path, b
         assert died.value.died
         with pytest.raises(TimeoutError, match=r"the run took longer than 1 s"):
             kernels.execute(book("import time\ntime.sleep(600)"), tmp_path / "out.ipynb", {}, 1)
+        with pytest.raises(ExecutionError, match=r"^ValueError: in time$") as failed:
+            kernels.execute(book("raise ValueError('in time')"), tmp_path / "out.ipynb", {}, 600)
+        assert failed.value.__cause__ is not failed.value
         kernels.execute(book("import os\nos.write(2, b'to the log')"), tmp_path / "out.ipynb", {})
     assert begun() == []
 
