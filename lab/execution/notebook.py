@@ -121,7 +121,9 @@ class Notebook:
         self._marks: list[tuple[int, int]] = []  # which change with them
         self.fingerprint = self.fingerprint_now()
         self._code = "\n".join(map(_bare, code_of(self.path, defaults=False)))
-        self.names = _names() if "NeuralNetwork" in self._code else {}
+        knows = "NeuralNetwork" in self._code
+        self.names = _names() if knows else {}
+        self.settings = _settings() if knows else {}
 
     @property
     def modules(self) -> list[str]:
@@ -193,6 +195,15 @@ def _names() -> dict[str, dict[str, str]]:
         **NAMES,
     }
     return {parameter: _aliases(table) for parameter, table in tables.items()}
+
+
+def _settings() -> dict[str, frozenset[str]]:
+    """The settings that not every optimizer of the network has; of each, the names of those that have it."""
+    from nn_core import NeuralNetwork
+
+    tables = {name.casefold(): set(kind.setting_names()) for name, kind in NeuralNetwork.OPTIMIZERS.items()}
+    names = set().union(*tables.values()) - {"learning_rate", "weight_decay"}  # which all configurations may have
+    return {name: frozenset(kind for kind, own in tables.items() if name in own) for name in sorted(names)}
 
 
 def _aliases(table: Mapping[str, object]) -> dict[str, str]:

@@ -37,7 +37,7 @@ class Chooser:
     `name` tells configurations apart, by what Optuna has chosen. With bayes, what is chosen must not depend on which
     of several runs ends first: it looks at all results but those of the last `lag` trials, and takes these for still
     running. Without a lag it looks at what is there. `known` are trials of other searches of the same space: learnt
-    from, and not repeated.
+    from, and not repeated. `total` is the number of configurations, where several points of the space are one.
     """
 
     def __init__(
@@ -50,9 +50,11 @@ class Chooser:
         *,
         lag: int | None = None,
         known: Sequence[Trial] = (),
+        total: float | None = None,
     ) -> None:
         self.space, self.method, self.goal, self.seed = space, method, goal, seed
         self.name, self.lag, self.known = name, lag, list(known)
+        self.total = size(space) if total is None else total
         self.distributions = {name: parameter.distribution for name, parameter in space.items()}
         self._grid: Iterator[Config] = iter(())
 
@@ -62,7 +64,7 @@ class Chooser:
         Raises Exhausted if there are no more.
         """
         seen = {trial.name for trial in (*self.known, *trials)}
-        if len(seen) >= size(self.space):
+        if len(seen) >= self.total:
             raise Exhausted
         if self.method == "grid":
             return self._next_point(seen)

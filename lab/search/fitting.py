@@ -35,10 +35,11 @@ class Fit:
         taken: list[str] = []
         space = self._space(taken)
         metric = self._metric(taken)
-        follow = self._follow(space)
+        changes = {"space": space, "metric": metric, "follow": self._follow(space)}
+        changes |= {"settings": self._settings(space, taken), "optimizer": self.notebook.defaults.get("optimizer", "")}
         self.said += taken
         definition = own.definition | ({"taken": taken} if taken else {})
-        self.sweep = replace(own, space=space, metric=metric, follow=follow, definition=definition)
+        self.sweep = replace(own, definition=definition, **changes)
         self.said, self.lacks = list(map(brief, self.said)), list(map(brief, self.lacks))
         self._require_images()
 
@@ -138,6 +139,17 @@ class Fit:
             raise SweepError(f"{rule}: leave {DEPTH} out, which follows from a list")
         return DEPTH, WIDTHS
 
+    def _settings(self, space: dict[str, Parameter], taken: list[str]) -> dict[str, frozenset[str]]:
+        """The settings of optimizers in the space, and who has them: a run with another optimizer leaves them out."""
+        known, default = self.notebook.names.get("optimizer", {}), self.notebook.defaults.get("optimizer")
+        kinds = {str(kind).casefold() for kind in space["optimizer"].examples} if "optimizer" in space else {default}
+        settings: dict[str, frozenset[str]] = {}
+        for name, having in self.notebook.settings.items():
+            if name in space and (without := (kinds & known.keys()) - having):
+                settings[name] = having | (kinds - known.keys())  # what the notebook adds has what it likes
+                taken.append(f"{name} is no setting of {', '.join(sorted(without))}, and left out there")
+        return settings
+
     def _metric(self, taken: list[str]) -> str:
         """The notebook's name of the metric; only what 03_train reports is known beforehand."""
         metric = self.sweep.metric
@@ -146,7 +158,10 @@ class Fit:
         if ours := synonyms.metric(metric):
             taken.append(f"metric {metric} is taken for {ours}")
             return ours
-        self.lacks.append(str(first_unknown([metric], METRICS, f"a metric that {TRAINING.name} reports")))
+        what = f"a metric that {TRAINING.name} reports"
+        longer = any(ours in synonyms.bare(metric) for ours in METRICS)  # test/accuracy is not nearly accuracy
+        every = f"{metric!r} is not {what}: choose from {', '.join(METRICS)}"
+        self.lacks.append(every if longer else str(first_unknown([metric], METRICS, what)))
         return metric
 
     def _require_images(self) -> None:

@@ -89,7 +89,7 @@ class Plan:
         def name(params: Mapping[str, Any]) -> str:
             return name_of(sweep, notebook, dict(params))
 
-        return Chooser(sweep.space, sweep.method, sweep.goal, seed, name, lag=lag, known=known)
+        return Chooser(sweep.space, sweep.method, sweep.goal, seed, name, lag=lag, known=known, total=sweep.size)
 
     def total(self, trials: Sequence[Trial]) -> int:
         """How many configurations there will be: those that are asked for, or all that there are, or were."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.names import first_unknown
@@ -40,6 +40,7 @@ METRICS = {  # what 03_train reports, and the column of a table (where `loss` is
     "validationaccuracy": "validationaccuracy",
 }
 METRIC = {"name": "validationaccuracy", "goal": "maximize"}  # where a file names none
+ONE_OF_ONES_OWN = "a scheduler of one's own works on W&B only: take method random, bayes or grid, and one metric"
 IMPUTED = ("worst", "best", "latest")
 MOST_SEEDS = 1000
 OTHERS = ("single", "notebooks", "baseline", "results.json", "benchmark.json")  # what lies beside sweeps' folders
@@ -64,15 +65,28 @@ class Sweep:
     source: Config  # all that it says
     said: tuple[str, ...] = ()  # what is worth a line before the first run
     follow: tuple[str, str] | None = None  # a parameter that is the length of another, where that is a list
+    optimizer: str = ""  # where no parameter says which
+    settings: Mapping[str, frozenset[str]] = field(default_factory=dict)  # of optimizers, and those that have them
 
     @property
     def size(self) -> float:
         """The number of different configurations; infinite if a parameter is continuous."""
-        return size(self.space)
+        if not self.settings:
+            return size(self.space)
+        others = {name: parameter for name, parameter in self.space.items() if name != "optimizer"}
+        kinds = self.space["optimizer"].choices if "optimizer" in self.space else [self.optimizer]
+        counting = ({name: p for name, p in others.items() if self._counts(name, kind)} for kind in kinds)
+        return sum(map(size, counting))
+
+    def _counts(self, name: str, optimizer: object) -> bool:
+        """Whether a parameter is one that this optimizer has, or no optimizer's setting at all."""
+        return name not in self.settings or str(optimizer).casefold() in self.settings[name]
 
     def configuration(self, chosen: Config) -> Config:
         """What the notebook gets for what Optuna has chosen."""
         config = configuration(self.space, chosen)
+        optimizer = config.get("optimizer", self.optimizer)
+        config = {name: value for name, value in config.items() if self._counts(name, optimizer)}
         if self.follow and isinstance(config[self.follow[1]], list):
             config[self.follow[0]] = len(config[self.follow[1]])
         return config
@@ -89,6 +103,7 @@ def read(source: str | Path | dict) -> Sweep:
     raw = source if isinstance(source, dict) else load(Path(source))
     require_plain(raw)
     refuse_secrets(raw)
+    _refuse_others(raw)
     require(raw, KEYS, "a key of a sweep")
     said: list[str] = []
     _require_texts(raw)
@@ -122,6 +137,16 @@ def read(source: str | Path | dict) -> Sweep:
     )
 
 
+def _refuse_others(raw: Config) -> None:
+    """Refuse keys of which the nearest that there is would lead astray."""
+    if "metrics" in raw:
+        raise SweepError(ONE_OF_ONES_OWN)
+    if "seed" in raw:
+        raise SweepError("seed is not a key of a sweep: the search's is --seed, the networks' a parameter 'seed'")
+    if "count" in raw:
+        raise SweepError("count is not a key of a sweep: say run_cap, or --count on the command line")
+
+
 def refuse_name(name: str, taken: Iterable[str]) -> None:
     if name.casefold() in taken:  # a file system may not tell capitals from small letters
         raise SweepError(f"a sweep cannot have the name {name!r}, whose folder keeps other runs: choose another name")
@@ -146,10 +171,8 @@ def _require_texts(raw: Config) -> None:
 def _method(raw: Config) -> str:
     """The method; one that W&B hands to a scheduler of one's own has no meaning here."""
     method, scheduler = raw.get("method"), raw.get("scheduler", {"engine": "wandb"})
-    if "metrics" in raw or method == "custom" or scheduler != {"engine": "wandb"}:
-        raise SweepError(
-            "a scheduler of one's own works on W&B only: take method random, bayes or grid, and one metric"
-        )
+    if method == "custom" or scheduler != {"engine": "wandb"}:
+        raise SweepError(ONE_OF_ONES_OWN)
     if method is None:
         raise SweepError(f"a sweep needs a method: choose from {', '.join(METHODS)}")
     require([method], METHODS, "a method")

@@ -87,6 +87,9 @@ def test_a_file_without_a_name_lends_its_own(tmp_path):
     ("changes", "sentence"),
     [
         ({"metod": "grid"}, "'metod' is not a key of a sweep: the nearest is 'method'"),
+        ({"seed": 22}, "seed is not a key of a sweep: the search's is --seed, the networks' a parameter 'seed'"),
+        ({"count": 9}, "count is not a key of a sweep: say run_cap, or --count on the command line"),
+        ({"metrics": [{"name": "loss"}]}, "a scheduler of one's own works on W&B only"),
         ({3: "grid"}, "the key 3 is no text: put it in quotes"),
         ({True: "grid"}, "the key True is no text: put yes, no, on or off in quotes"),
         ({"method": "baies"}, "'baies' is not a method: the nearest is 'bayes'"),

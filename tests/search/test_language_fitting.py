@@ -9,6 +9,7 @@ from lab.execution.notebook import TRAINING, Notebook
 from lab.search import command, sweep, synonyms
 from lab.search.check import check
 from lab.search.fitting import Fit
+from lab.search.space import points
 from lab.search.sweepfile import METRICS, SweepError, read
 from nn_core import NeuralNetwork
 from sweep_kit import SPACE, Fake, definition, run
@@ -151,6 +152,60 @@ def test_every_alias_of_the_network_is_one_configuration(training):
 def test_what_contradicts_itself_is_refused(parameters, sentence, training):
     with pytest.raises(SweepError, match=sentence):
         Fit(read(definition(parameters=parameters)), training)
+
+
+MOMENTUM = {"optimizer": {"values": ["ADAM", "sgd", "momentum"]}, "mom": {"values": [0.5, 0.9]}}
+
+
+def test_a_setting_is_left_out_with_an_optimizer_that_lacks_it(training):
+    fit = Fit(read(definition("grid", MOMENTUM | {"beta_2": {"values": [0.99, 0.999]}})), training)
+    assert not fit.lacks
+    assert fit.taken[-2:] == [
+        "beta2 is no setting of mgd, sgd, and left out there",
+        "momentum is no setting of adam, sgd, and left out there",
+    ]
+    configs = [fit.sweep.configuration(point) for point in points(fit.sweep.space)]
+    different = {tuple(sorted(config.items())) for config in configs}
+    assert len(different) == fit.sweep.size == 2 + 1 + 2
+    for config in configs:
+        NeuralNetwork(**config)  # which refuses a setting that its optimizer has not
+    assert not Fit(
+        read(definition("grid", {"momentum": {"value": 0.9}, "optimizer": {"value": "nag"}})), training
+    ).taken
+
+
+def test_what_differs_in_no_setting_that_counts_runs_once(notebook, capsys):
+    text = notebook.read_text().replace(
+        "import os, sys, time", "import os, sys, time; from nn_core import NeuralNetwork"
+    )
+    notebook.write_text(text)
+    fake = Fake()
+    assert len(run(definition("grid", MOMENTUM), notebook=notebook, execute=fake)) == 4
+    assert sum("momentum" in parameters for parameters in fake.ran) == 2
+    assert "4 of 4 runs" in capsys.readouterr().out
+    for method in ("random", "bayes"):
+        assert len(run(definition(method, MOMENTUM, name=method), 9, notebook=notebook, execute=Fake())) == 4
+
+
+@pytest.mark.parametrize("switch", ["True", "no", False])
+def test_a_switch_is_no_synonym_of_an_amount(switch, training):
+    fit = Fit(read(definition(parameters={"regularization": {"values": [switch]}, "wt_decay": {"value": 0}})), training)
+    assert list(fit.sweep.space) == ["weight_decay"]
+    assert fit.lacks[0].startswith("'regularization' is not a parameter of 03_train.ipynb")
+
+
+@pytest.mark.parametrize(
+    ("metric", "hint"),
+    [
+        ("test/accuracy", "choose from loss, "),
+        ("xloss", "choose from loss, "),
+        ("validationacuracy", "the nearest is "),
+    ],
+)
+def test_a_metric_of_something_else_gets_no_hint(metric, hint, training):
+    fit = Fit(read(definition(metric={"name": metric, "goal": "maximize"})), training)
+    (sentence,) = fit.lacks
+    assert sentence.startswith(f"{metric!r} is not a metric that 03_train.ipynb reports: {hint}")
 
 
 def test_layers_follow_from_a_list_of_widths(training):
