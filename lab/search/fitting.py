@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from common.names import first_unknown
+from common.names import first_unknown, nearest
 from lab.execution.notebook import TRAINING, Notebook, NotebookError
 from lab.search import synonyms
 from lab.search.distributions import once
@@ -76,12 +76,14 @@ class Fit:
         """A parameter that the notebook has not, and may do without."""
         if synonyms.bare(name) in map(synonyms.bare, synonyms.ON_WANDB) and len(parameter.examples) == 1:
             self.said.append(f"{name}: for W&B only")
-        elif synonyms.bare(name) != "dataset" or not self.notebook.names:
+        elif (given := synonyms.given(name)) is None or not self.notebook.names:
             unknown.append(name)
-        elif others := [word for word in parameter.examples if not synonyms.is_dataset(word)]:
-            self.lacks.append(f"dataset {shown(others[0])}: {self.notebook.path.name} learns Fashion-MNIST alone")
+        elif others := [word for word in parameter.examples if synonyms.bare(word) not in given]:
+            does = "learns Fashion-MNIST" if name.casefold() == "dataset" else f"has {', '.join(given)}"
+            self.lacks.append(f"{name} {shown(others[0])}: {self.notebook.path.name} {does} alone")
         else:
-            self.said.append(f"dataset: {parameter.examples[0]} is what {self.notebook.path.name} learns")
+            does = "learns" if name.casefold() == "dataset" else "has"
+            self.said.append(f"{name}: {parameter.examples[0]} is what {self.notebook.path.name} {does}")
 
     def _lack_names(self, unknown: list[str]) -> None:
         what = f"of {self.notebook.path.name}"
@@ -159,7 +161,8 @@ class Fit:
             taken.append(f"metric {metric} is taken for {ours}")
             return ours
         what = f"a metric that {TRAINING.name} reports"
-        longer = any(ours in synonyms.bare(metric) for ours in METRICS)  # test/accuracy is not nearly accuracy
+        near = nearest(metric, METRICS)
+        longer = near and near in synonyms.bare(metric)  # test/accuracy is another thing than accuracy
         every = f"{metric!r} is not {what}: choose from {', '.join(METRICS)}"
         self.lacks.append(every if longer else str(first_unknown([metric], METRICS, what)))
         return metric

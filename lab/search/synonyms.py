@@ -110,7 +110,12 @@ VALUES = {
     },
 }
 SWITCH = ("true", "false", "yes", "no")
-DATASETS = ("fashion_mnist", "fashion", "fmnist")  # the one data set that there is, under its names
+GIVEN = {  # what can be one thing alone, whose names follow: the data set, and what it and the task make of a network
+    "dataset": "fashion_mnist fashion fmnist",
+    "input_size": "784",
+    "output_size": "10",
+    "output_activation": "softmax",
+}
 ON_WANDB = ("wandb_project", "wandb_entity", "wandb_name", "wandb_run_name", "project", "entity")  # of scripts
 
 
@@ -125,6 +130,7 @@ def _meanings(table: Mapping[str, str]) -> dict[str, str]:
 
 
 _PARAMETERS, _METRICS = _meanings(PARAMETERS), _meanings(METRICS)
+_GIVEN = {bare(name): frozenset(map(bare, words.split())) for name, words in GIVEN.items()}
 _VALUES = {parameter: _meanings(table) for parameter, table in VALUES.items()}
 
 
@@ -159,6 +165,6 @@ def _widths(text: str) -> Any:
     return widths if len(widths) > 1 else widths[0]
 
 
-def is_dataset(word: object) -> bool:
-    """Whether this names the data set of this repository."""
-    return bare(word) in map(bare, DATASETS)
+def given(name: str) -> frozenset[str] | None:
+    """The values, as bare words, of a parameter that can have no others; None for any other parameter."""
+    return _GIVEN.get(bare(name))

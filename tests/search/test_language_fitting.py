@@ -187,6 +187,19 @@ def test_what_differs_in_no_setting_that_counts_runs_once(notebook, capsys):
         assert len(run(definition(method, MOMENTUM, name=method), 9, notebook=notebook, execute=Fake())) == 4
 
 
+def test_what_can_be_one_thing_alone_is_no_parameter_and_lacks_only_what_it_is_not(training):
+    parameters = {
+        "input_size": {"value": 784},
+        "output_size": {"value": "10"},
+        "outputActivation": {"value": "Softmax"},
+    }
+    fit = Fit(read(definition(parameters=parameters | {"layers": {"value": 2}})), training)
+    assert (list(fit.sweep.space), fit.lacks) == (["layers"], [])
+    assert "outputActivation: Softmax is what 03_train.ipynb has" in fit.said
+    other = Fit(read(definition(parameters={"output_activation": {"values": ["softmax", "sigmoid"]}})), training)
+    assert other.lacks == ["output_activation 'sigmoid': 03_train.ipynb has softmax alone"]
+
+
 @pytest.mark.parametrize("switch", ["True", "no", False])
 def test_a_switch_is_no_synonym_of_an_amount(switch, training):
     fit = Fit(read(definition(parameters={"regularization": {"values": [switch]}, "wt_decay": {"value": 0}})), training)
@@ -199,7 +212,7 @@ def test_a_switch_is_no_synonym_of_an_amount(switch, training):
     [
         ("test/accuracy", "choose from loss, "),
         ("xloss", "choose from loss, "),
-        ("validationacuracy", "the nearest is "),
+        ("evaluation_accuracy", "the nearest is 'validationa"),
     ],
 )
 def test_a_metric_of_something_else_gets_no_hint(metric, hint, training):
