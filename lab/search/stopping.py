@@ -44,7 +44,9 @@ def hyperband(entry: Any, say: Callable[[str], object] = lambda line: None) -> H
 
     Raises ValueError for what W&B refuses, or would only refuse when the first run asks.
     """
-    if not isinstance(entry, Mapping) or entry.get("type") != "hyperband":
+    if not isinstance(entry, Mapping):
+        raise ValueError(f"early_terminate must hold its type and settings, not {reprlib.repr(entry)}")
+    if entry.get("type") != "hyperband":
         raise ValueError(f"early_terminate must be of type hyperband, not {reprlib.repr(entry)}")
     if unknown := sorted(entry.keys() - SETTINGS):
         raise ValueError(f"early_terminate has no setting {unknown[0]!r}: choose from {', '.join(SETTINGS)}")

@@ -78,7 +78,7 @@ def test_who_comes_first_or_has_reached_no_band_goes_on():
 @pytest.mark.parametrize(
     ("entry", "sentence"),
     [
-        ("hyperband", "early_terminate must be of type hyperband, not 'hyperband'"),
+        ("hyperband", "early_terminate must hold its type and settings, not 'hyperband'"),
         ({"type": "envelope"}, "early_terminate must be of type hyperband, not {'type': 'envelope'}"),
         ({"type": "hyperband"}, "early_terminate needs either min_iter, or max_iter and s"),
         ({"type": "hyperband", "max_iter": 9}, "early_terminate needs either min_iter, or max_iter and s"),
