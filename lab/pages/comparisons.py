@@ -111,6 +111,7 @@ def effects(axes: Sequence[Axes], table: pd.DataFrame, parameters: Sequence[str]
     Values stand in their order; many numbers are gathered in four ranges. Runs without the metric are left out.
     """
     scale = Scale(table, metric)
+    aside = np.random.default_rng(0).uniform(-0.15, 0.15, len(table))  # so that equal dots stand beside each other
     for ax, name in zip(axes, parameters, strict=True):
         values, shown = binned(table[name]), pd.Series(scale.values, table.index)
         look = {
@@ -121,7 +122,7 @@ def effects(axes: Sequence[Axes], table: pd.DataFrame, parameters: Sequence[str]
             "color": COLOURS[0],
             "capsize": 0.1,
         }
-        sns.stripplot(x=values, y=shown, color="0.6", size=4, jitter=0.15, ax=ax)
+        ax.scatter(values.cat.codes + aside, shown, color="0.6", s=16, linewidth=0)
         sns.pointplot(x=values, y=shown, estimator="median", marker="D", ax=ax, **look)
         ax.set(title=name, xlabel="", ylabel="")
         ax.set_xticks(ax.get_xticks(), _apart(values.cat.categories), fontsize=9)
