@@ -175,7 +175,8 @@ class Folds(Preprocessor):
     @staticmethod
     def joined(above: NotebookNode, cell: NotebookNode) -> bool:
         code = all(part.cell_type == "code" and part.metadata.sources for part in (above, cell))
-        return code and not above.outputs and ("show-code" in tagged(above)) == ("show-code" in tagged(cell))
+        may_show = above.get("outputs") or "timed" in tagged(above)  # something, if not this time
+        return code and not may_show and ("show-code" in tagged(above)) == ("show-code" in tagged(cell))
 
 
 class Opening(Preprocessor):

@@ -347,6 +347,18 @@ def test_how_long_something_took_is_no_reason_for_another_page(root, executed):
     assert "1.5 s" not in other
 
 
+@pytest.mark.parametrize("above", [(), ("hide-input",)])
+def test_a_timed_cell_that_shows_nothing_this_time_is_no_reason_for_another_page(root, executed, above):
+    def made(*outputs):
+        executed("# One", code("train()", *outputs, tags=["timed", *above]), code("say()", shown(markdown="Right.")))
+        build(root)
+        return (root / "reports" / "01_data.html").read_text("utf-8")
+
+    first = made(stream("stdout", "1.5 s\n"))
+    assert made() == first
+    assert made(stream("stderr", "a bar")) == first
+
+
 def test_the_index_is_written_last(root, executed, monkeypatch):
     executed("# One", code("plot()", figure(**{"image/png": {"alt": "A"}})))
     executed("# Two", code("plot()", figure(**{"image/png": {"alt": "A"}})), name="02_model")
