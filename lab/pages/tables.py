@@ -7,8 +7,9 @@ import html
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 if TYPE_CHECKING:
-    import pandas as pd
     from pandas.io.formats.style import Styler
 
 
@@ -30,6 +31,20 @@ def table(
     if frame.index.names == [None]:
         styled = styled.hide(axis="index")
     return styled.set_caption(html.escape(caption)) if caption else styled
+
+
+def configurations(configs: Mapping[str, Mapping[str, Any]], defaults: Mapping[str, Any]) -> Styler:
+    """A table with a row for each model's configuration and a column for each parameter that they differ in.
+
+    What a configuration leaves out is what it is by `defaults`; what is the same in all goes into the caption.
+    """
+    names = list(dict.fromkeys(name for config in configs.values() for name in config))
+    values = [[_setting(config.get(name, defaults.get(name, ""))) for name in names] for config in configs.values()]
+    return table(pd.DataFrame(values, pd.Index(configs, name="model"), names), fold=names)
+
+
+def _setting(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value).casefold()
 
 
 def _written(value: Any, name: str, formats: Mapping[str, Format] | str | None) -> str:

@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from lab.pages.markup import tidy
-from lab.pages.tables import table
+from lab.pages.tables import configurations, table
 from lab.pages.typography import typeset
 
 HOSTILE = "<script>1</script>"
@@ -80,3 +80,12 @@ def test_columns_in_groups_are_numbers_too_and_the_index_is_named_beside_them():
 
 def cells(row):
     return row.find_all(["th", "td"])
+
+
+def test_configurations_stand_below_each_other_with_all_that_they_differ_in_and_no_gaps():
+    chosen = {"layers": 3, "activation": "TANH", "weight_decay": 0, "dropout": 0.0}
+    rivals = {"chosen": chosen, "headline": {"layers": 3, "activation": "tanh", "weight_decay": 0.0005}}
+    soup = BeautifulSoup(configurations(rivals, {"dropout": 0.0, "layers": 9}).to_html(), "html.parser")
+    rows = [[cell.get_text() for cell in row.select("th, td")] for row in soup.select("tbody tr")]
+    assert rows == [["chosen", "0"], ["headline", "0.0005"]]
+    assert soup.caption.get_text() == "The same in all rows: layers 3, activation tanh, dropout 0."
