@@ -234,7 +234,7 @@ def class_gains(gains: Mapping[str, Sequence[float]]) -> str:
     lost = sorted((name for name, (_, high) in intervals.items() if high < 0), key=lambda name: means[name])
     if not won and not lost:
         return "neither gains nor loses on any class beyond doubt"
-    return f"gains on {listed(won) or 'no class'}, and loses on {listed(lost) or 'none'}"
+    return f"gains on {listed(won) or 'no class'}, and loses on {listed(lost) or 'none beyond doubt'}"
 
 
 def uneven(ps: Sequence[float], level: float = 0.05) -> str:
@@ -242,7 +242,7 @@ def uneven(ps: Sequence[float], level: float = 0.05) -> str:
     count, level = sum(p < level / len(ps) for p in ps), level / len(ps)
     which = f"for {'each' if count else 'none'} of {len(ps)} seeds"
     if count not in (0, len(ps)):
-        which = f"for {count} of {len(ps)} seeds, and for the others it is not"
+        which = f"for {count} of {len(ps)} seeds, and for the others it may be luck"
     return f"($p \\lt {level:.2g}$, 0.05 shared among {len(ps)} tests) {which}"
 
 

@@ -227,7 +227,10 @@ def test_what_was_reported_is_within_the_luck_of_a_seed_or_not(values, said):
 def test_a_class_gains_or_loses_where_its_interval_says_so():
     up, down, either = [50, 51, 52], [-92, -91, -90], [-5, 1, 6]
     assert sentences.class_gains({"Coat": up, "Bag": either, "Shirt": down}) == "gains on Coat, and loses on Shirt"
-    assert sentences.class_gains({"Coat": up, "Bag": [80, 81, 82]}) == "gains on Bag and Coat, and loses on none"
+    assert (
+        sentences.class_gains({"Coat": up, "Bag": [80, 81, 82]})
+        == "gains on Bag and Coat, and loses on none beyond doubt"
+    )
     assert sentences.class_gains({"Bag": down}) == "gains on no class, and loses on Bag"
     assert sentences.class_gains({"Bag": either}) == "neither gains nor loses on any class beyond doubt"
 
@@ -236,7 +239,7 @@ def test_of_ten_classes_a_gain_must_be_larger_to_be_beyond_luck():
     """Means of five seeds, 4 standard errors from 0: beyond 2.776 for one class, within 5.598 for ten."""
     one = {"Coat": np.array([-2, -1, 0, 1, 2]) + 4 * 0.5**0.5}
     others = {str(k): [-1, 0, 1, 0, 0] for k in range(9)}
-    assert sentences.class_gains(one) == "gains on Coat, and loses on none"
+    assert sentences.class_gains(one) == "gains on Coat, and loses on none beyond doubt"
     assert sentences.class_gains(one | others) == "neither gains nor loses on any class beyond doubt"
 
 
