@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.files import NotWritten, clear, whole_file
+from common.files import NotWritten, clear, content_of, whole_file
 from common.sources import download, unpack_package
 from common.words import root_cause, text_of
 
@@ -231,7 +231,7 @@ def _invalid(path: Path, problem: object) -> DataError:
 def _read(name: str, path: Path) -> np.ndarray:
     """The array in an idx file, gzipped or not."""
     try:
-        return _decode(name, path.read_bytes())
+        return _decode(name, content_of(path))  # and nothing that would never end
     except OSError as error:
         raise _invalid(path, f"expected a file that can be read, found: {text_of(error)}") from error
     except ValueError as error:

@@ -56,7 +56,7 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
     """
     target = Path(os.path.realpath(path))
     try:
-        _require_file(target)
+        require_file(target)
         clear(target.parent, target.name)
         with _under_way(target) as (file, temporary):
             yield file
@@ -69,7 +69,8 @@ def whole_file(path: str | os.PathLike) -> Iterator[IO[bytes]]:
         raise NotWritten(Path(path), error) from error
 
 
-def _require_file(path: Path) -> None:
+def require_file(path: Path) -> None:
+    """Raise OSError for a folder in the place of a file, or a device or pipe, which one might wait for for ever."""
     if path.exists() and not path.is_file():
         raise OSError(errno.EISDIR, "it is a folder" if path.is_dir() else "it is a device and no file")
 
@@ -121,10 +122,19 @@ def alone(path: Path) -> Iterator[bool]:
 
 
 def _opened(path: Path) -> IO[bytes]:
+    require_file(path)  # to open a pipe would wait for whoever reads it
     try:
         return open(path, "ab")
     except PermissionError:
         return open(path, "rb")  # one that is only to be read can be locked as well
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder unless it is there; raises NotWritten."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NotWritten(path, error) from error
 
 
 def clear(folder: Path, name: str = "") -> None:
@@ -198,7 +208,7 @@ def remove(path: Path) -> None:
 
 def content_of(path: Path) -> bytes:
     """All that a file holds; raises OSError also for what would never end, or is too large to be one of ours."""
-    _require_file(path)
+    require_file(path)
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size > MOST_BYTES:
             raise OSError(errno.EFBIG, f"it is larger than {MOST_BYTES // 2**20} MB")

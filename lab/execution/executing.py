@@ -167,8 +167,8 @@ class Kernels:
         with self._kernel(name, environment or {}) as kernel, self._limit(timeout, kernel):
             try:
                 return papermill.execute_notebook(
-                    notebook if figures else output,
-                    output,
+                    _unformatted(notebook if figures else output),
+                    _unformatted(output),
                     dict(parameters),
                     km=kernel,
                     kernel_name=name,
@@ -266,6 +266,11 @@ class Kernels:
             raise
         finally:
             ended.set()
+
+
+def _unformatted(path: Path) -> str:
+    """A path as papermill takes it: its braces are part of its name, and no parameters of the notebook."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _finish(coroutine: Coroutine[Any, Any, Any]) -> Any:

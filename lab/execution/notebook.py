@@ -17,6 +17,7 @@ import papermill
 from jupyter_client.kernelspec import KernelSpecManager
 from nbformat.reader import NotJSONError
 
+from common.files import content_of
 from common.names import first_unknown
 from common.words import text_of
 from lab.tracking import HOUSEKEEPING, REPOSITORY, run_name
@@ -48,7 +49,7 @@ class Parameter(NamedTuple):
 def read(path: Path) -> nbformat.NotebookNode:
     """A notebook's file; raises NotebookError where there is none, or none that can be read."""
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.reads(content_of(path).decode(), as_version=4)
         nbformat.validate(notebook, relax_add_props=True)  # of which reading only warns
         return notebook
     except FileNotFoundError as error:

@@ -33,14 +33,16 @@ def _value(text: str) -> Any:
     """A parameter's value, written as in YAML."""
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ReportError(f"the value {text} is not YAML: put quotes around it") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ReportError(f"the value {text[:80]} is not YAML that can be read: put quotes around it") from error
     if value == text:  # a string without quotes
         with suppress(ValueError):
             return float(value)  # YAML 1.1 takes 1e-4 for one
     for item in value if isinstance(value, list) else [value]:
         if item is not None and not isinstance(item, str | int | float):
-            raise ReportError(f"the value {text} is not a number, a string, true, false or null, nor a list of these")
+            raise ReportError(
+                f"the value {text[:80]} is not a number, a string, true, false or null, nor a list of these"
+            )
     return value
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from common.files import NotWritten, require_file
 from lab.execution.executing import Kernels
 from lab.execution.notebook import Config, Notebook
 from lab.search.reading import SweepError
@@ -67,6 +68,10 @@ class Here(Executor):
     def __init__(self, workers: int, notebook: Notebook, log: Path, environment: Mapping[str, str]) -> None:
         if workers < 1:
             raise SweepError(f"workers must be at least 1, not {workers}")
+        try:
+            require_file(log)  # or each kernel would fail, or wait, for it
+        except OSError as error:
+            raise NotWritten(log, error) from error
         self._workers = workers
         share = str(max(1, cores() // workers))  # more threads than that would get in each other's way
         shared = dict.fromkeys(THREADS, share) | {"FASHION_FINGERPRINT": notebook.fingerprint}

@@ -24,6 +24,8 @@ from lab.search.verdicts import RULES
 KEEP = 10  # configurations of a sweep whose notebooks and weights are kept: the best, and as many of the last failures
 LAG = 2  # runs a worker that bayes does not wait for: enough that a long run seldom holds up the next, and few to miss
 
+LONGEST = 1e9  # seconds of a time limit, which a system's clocks can still wait for
+
 
 @dataclass(frozen=True)
 class Options:
@@ -41,8 +43,8 @@ class Options:
     confirm: str | None = None  # "5x5" in place of what the file asks for: the best 5 run again, with 5 seeds
 
     def __post_init__(self) -> None:
-        if not 0 < self.timeout < math.inf:
-            raise SweepError(f"timeout must be a number of seconds above 0, not {self.timeout}")
+        if not 0 < self.timeout < LONGEST:
+            raise SweepError(f"timeout must be a number of seconds above 0, below {LONGEST:g}, not {self.timeout}")
         if self.seed < 0:
             raise SweepError(f"seed must be a whole number, 0 or more, not {self.seed}")
         if not 1 <= self.workers <= MOST:

@@ -7,6 +7,7 @@ over the seeds of a configuration, which counts only if every one of its runs ha
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def ranked(results: Iterable[Result], goal: str) -> list[Result]:
 
 def folder_of(name: str, root: str | Path | None = None) -> Path:
     """The folder of a sweep."""
-    return Path(root or runs_root()).resolve() / file_name(name)
+    return Path(os.path.realpath(root or runs_root())) / file_name(name)
 
 
 def run_folder(sweep: str, record: Record, root: str | Path | None = None) -> Path:

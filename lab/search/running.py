@@ -9,14 +9,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.files import write_json, write_whole
+from common.files import make_folder, remove, write_json, write_whole
 from common.words import masked, without_secrets
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search.executors import Executor, Gone, Judge
 from lab.search.keeping import Copies
 from lab.tracking import ENDED, Record, contradiction, prepare_folder, record_of
-from lab.tracking.record import set_aside
+from lab.tracking.record import say_once, set_aside
 
 ATTEMPTS = 3  # at a run whose kernel dies
 PASSED_ON = ("finished", "diverged")  # what another sweep may take over
@@ -48,7 +48,7 @@ class Runner:
         """The records of configurations that have their result together; None if they are to run."""
         records: list[Record] = []
         for config in configs:
-            record = self._kept(self.folder / self.notebook.run_name(config))
+            record = self._kept(self.folder / self.notebook.run_name(config), config)
             if record is None:
                 return None
             records.append(record)
@@ -59,7 +59,7 @@ class Runner:
     def run(self, config: Config, judge: Judge | None = None) -> Record:
         """The record of a configuration: the one that is kept, or that of a new run."""
         folder = self.folder / self.notebook.run_name(config)
-        if record := self._kept(folder) or (self._copied(folder) if self._reuse else None):
+        if record := self._kept(folder, config) or (self._copied(folder) if self._reuse else None):
             return record
         began = time.monotonic()
         error = self._attempt(folder, config, judge)
@@ -76,6 +76,7 @@ class Runner:
         parameters = {**config, **self.notebook.plain, "folder": str(folder)}
         for attempt in range(1, ATTEMPTS + 1):
             prepare_folder(folder)
+            remove(self._running(folder))  # of an earlier attempt
             try:
                 self.executor.execute(self.notebook.path, self._running(folder), parameters, self.timeout, judge)
                 return None
@@ -107,9 +108,13 @@ class Runner:
         _keep(folder, record)
         return record
 
-    def _kept(self, folder: Path) -> Record | None:
+    def _kept(self, folder: Path, config: Config) -> Record | None:
+        """The record of a run that has its result, from this very code; None where its run is to be made."""
         record = record_of(folder)
         if record.get("fingerprint") != self.notebook.fingerprint or record["status"] not in ENDED:
+            return None
+        if contradiction(config, record):  # of another run's folder, or changed by hand
+            say_once(f"{folder / 'record.json'} is that of another configuration: its run is made anew")
             return None
         # Should its driver have been killed before it did:
         self._complete(folder, record, new=not (folder / "wandb").exists())
@@ -138,15 +143,18 @@ class Runner:
         if any(record.get(key) != value for key, value in facts.items()):
             record |= facts  # a notebook of one's own may log less than it takes, and call its run by that
             _keep(folder, record)
-        if self._running(folder).exists():
-            text = self._running(folder).read_text(encoding="utf-8")
+        running, executed = self._running(folder), folder / self.notebook.path.name
+        if running.is_file():
+            text = running.read_text(encoding="utf-8", errors="replace")
             if (shown := without_secrets(text)) != text:  # in a traceback, say
-                write_whole(self._running(folder), shown)
-            os.replace(self._running(folder), folder / self.notebook.path.name)
+                write_whole(running, shown)
+            if executed.is_dir():
+                remove(executed)
+            os.replace(running, executed)
         if new:
             self._copies.make(record, folder)
 
 
 def _keep(folder: Path, record: Record) -> None:
-    folder.mkdir(parents=True, exist_ok=True)  # somebody may have removed it meanwhile
+    make_folder(folder)  # somebody may have removed it meanwhile
     write_json(folder / "record.json", record)

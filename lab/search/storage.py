@@ -265,7 +265,7 @@ ROOM = "start again with the same command once there is room and right to write,
 FREE = "close what else has it open, then start again with the same command, nothing that ended is lost"
 OTHER = "install that version, or move it away and run the sweep again, which keeps the runs that have ended"
 AWAY = "move it away and run the sweep again, which keeps the runs that have ended"
-DAMAGED = ("malformed", "not a database", "file format", "no such", "already", "decode")
+DAMAGED = ("malformed", "not a database", "file format", "no such", "already", "decode", "constraint failed")
 FAULTS = [  # words of SQLite's and Optuna's, what is said of the file, and what is to be done
     ("locked", "is locked by another program ({})", FREE),
     ("no longer compatible", "was made by another version of Optuna", OTHER),
@@ -280,7 +280,8 @@ def _read(trial: FrozenTrial) -> Trial:
     """A trial as Optuna keeps it."""
     outcome = OUTCOMES.get(trial.state) or Outcome(trial.user_attrs.get("outcome", Outcome.LOST))
     name, runs = trial.user_attrs["name"], trial.user_attrs["runs"]
-    if not isinstance(runs, list) or not all(isinstance(text, str) for text in (name, *runs)):
+    named = isinstance(runs, list) and runs and all(isinstance(text, str) for text in (name, *runs))
+    if not named or any(Path(run).name != run for run in runs):
         raise TypeError(f"trial {trial.number} has no name, or no list of runs")
     return Trial(
         params=trial.params,

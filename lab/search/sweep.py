@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from common.files import NotWritten, alone, clear
+from common.files import alone, clear, make_folder
 from lab.execution.notebook import TRAINING, Notebook
 from lab.search import confirming
 from lab.search.confirmation import Confirmation
@@ -280,10 +280,7 @@ def send(name: str, *, delete: bool = False, root: str | Path | None = None) -> 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Refuse a second driver of the same sweep, by a lock that the system lifts however this process ends."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SweepError(str(NotWritten(folder, error))) from error
+    make_folder(folder)
     with alone(folder / "driver.lock") as mine:
         if not mine:
             raise SweepError(f"the sweep in {folder} is being run by another process: wait until it has ended")

@@ -9,6 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from common.words import text_of
 from lab.search.reading import SweepError
 from lab.search.storage import Study, studies
 from lab.tracking import runs_root
@@ -74,8 +75,8 @@ def server(copies: Copies, host: str = HOST, port: int = PORT) -> WSGIServer:
         raise SweepError("watching needs Optuna's dashboard: make watch, or pip install optuna-dashboard") from error
     try:
         return make_server(host, port, wsgi(copies.storage), handler_class=_Quiet)
-    except OSError as error:
-        raise SweepError(f"port {port} of {host} cannot be had ({error.strerror}): choose another --port") from error
+    except (OSError, OverflowError) as error:  # the latter for what is no number of a port
+        raise SweepError(f"port {port} of {host} cannot be had ({text_of(error)}): choose another --port") from error
 
 
 def watch(port: int = PORT, root: Path | None = None) -> None:

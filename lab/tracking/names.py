@@ -41,7 +41,7 @@ USUAL = {  # shows in a name only where it differs
 
 def runs_root() -> Path:
     """The folder of all runs: the environment variable FASHION_RUNS, or runs/ in the repository."""
-    return Path(os.environ.get("FASHION_RUNS") or REPOSITORY / "runs").resolve()
+    return Path(os.path.realpath(os.environ.get("FASHION_RUNS") or REPOSITORY / "runs"))
 
 
 def run_name(config: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import clear, remove
+from common.files import clear, make_folder, remove
 from lab.tracking.names import flat, same
 
 Record = dict[str, Any]  # what record.json holds
@@ -59,7 +59,7 @@ def prepare_folder(folder: Path) -> None:
 
     A record that is none is set aside as damaged_record.json.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     clear(folder)
     record = record_of(folder)
     if not record:

@@ -260,3 +260,11 @@ def test_what_a_kernel_died_of_is_a_sentence_that_says_where_to_look(preload, bo
         for how, sentence in DEATHS.items():
             with pytest.raises(ExecutionError, match=f"^its kernel {sentence}"):
                 kernels.execute(book(f"import os; {how}"), tmp_path / "out.ipynb", {})
+
+
+def test_braces_in_a_path_are_a_part_of_it(book, tmp_path):
+    folder = tmp_path / "{x} {y} {{z}}"
+    folder.mkdir()
+    with Kernels({}) as kernels:
+        kernels.execute(book("print(x)").rename(folder / "book.ipynb"), folder / "out.ipynb", {"x": 3})
+    assert {path.name for path in folder.iterdir()} == {"book.ipynb", "out.ipynb"}

@@ -360,7 +360,7 @@ def notebooks(_: random.Random) -> Iterator[Attack]:
             Notebook(folder / "a.ipynb")
 
         yield Attack("notebooks", name, do, (NotebookError,))
-    for path in ("/dev/null", "/etc", "missing.ipynb", "/etc/passwd"):
+    for path in ("/dev/null", "/dev/zero", "/etc", "missing.ipynb", "/etc/passwd"):
         yield Attack("notebooks", path, lambda _, path=path: Notebook(path), (NotebookError,), SENTENCE)
 
 
@@ -419,6 +419,13 @@ def data(chance: random.Random) -> Iterator[Attack]:
         for file in ("train-images-idx3-ubyte", "train-images.npy"):
             attack = lambda folder, content=content, file=file: do(folder, content, file)  # noqa: E731
             yield Attack("data", f"{file}: {name}", attack, (DataError,), SENTENCE)
+    for name, make in {"a pipe": os.mkfifo, "/dev/zero": lambda path: path.symlink_to("/dev/zero")}.items():
+
+        def endless(folder, make=make):
+            make(folder / "train-images-idx3-ubyte")
+            do(folder, b"", "other")
+
+        yield Attack("data", f"{name} in the place of a file", endless, (DataError,), SENTENCE)
     few = Split(np.zeros((3, 2)), np.zeros(3))
     for limit in (0, -5, 1.5, "3", float("nan"), [1]):
         yield Attack("data", f"limit {limit!r}", lambda _, limit=limit: few.first(limit), (ValueError,), SENTENCE)

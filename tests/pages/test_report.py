@@ -514,7 +514,8 @@ def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, ca
     path = str(root / "notebooks" / "01_data.ipynb")
     assert "did you mean learning_rate?" in refusal(capsys, "run", path, "-p", "learningrate", "1")
     assert "it has seed, learning_rate" in refusal(capsys, "run", path, "-p", "xyz", "1")
-    assert "is not YAML" in refusal(capsys, "run", path, "-p", "seed", "[1")
+    for value in ("[1", "9" * 5000, "[" * 10_000):
+        assert "is not YAML" in refusal(capsys, "run", path, "-p", "seed", value)
     assert "is not a number" in refusal(capsys, "run", path, "-p", "seed", "[[1]]")
     assert "does not exist" in refusal(capsys, "run", str(root / "nothing.ipynb"))
     executed("# One", code("seed = 1 + time()", tags=["parameters"]))

@@ -106,6 +106,8 @@ DAMAGE = {
     "a name that is a number": "UPDATE trial_user_attributes SET value_json = '3' WHERE key = 'name'",
     "a name of lists in lists": f"UPDATE trial_user_attributes SET value_json = '{'[' * 10**5}' WHERE key = 'name'",
     "a time that is none": "UPDATE trials SET datetime_start = 'yesterday'",
+    "no runs": "UPDATE trial_user_attributes SET value_json = '[]' WHERE key = 'runs'",
+    "a run elsewhere": "UPDATE trial_user_attributes SET value_json = '[\"../one\"]' WHERE key = 'runs'",
     "bytes that are no text": "UPDATE studies SET study_name = CAST(x'ff' AS TEXT)",
     "two versions at once": "INSERT INTO alembic_version VALUES ('v3.0.0.a')",
     "a state that there is not": "UPDATE trials SET state = 'DONE'",
@@ -233,9 +235,17 @@ def test_what_the_lock_s_file_holds_is_of_no_importance(content, tmp_path):
 
 
 def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path):
-    sentence = r"cannot be written \(Is a directory\): choose another name"
+    sentence = r"cannot be written \(it is a folder\): choose another name"
     with pytest.raises(NotWritten, match=sentence), alone(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("name", ["driver.lock", "kernels.log"])
+def test_a_pipe_in_the_place_of_a_file_is_a_sentence_and_not_waited_for(name, notebook):
+    folder = sweep.folder_of("trial")
+    os.mkfifo(folder / name)
+    with pytest.raises(NotWritten, match=rf"{name} cannot be written \(it is a device and no file\)"):
+        run(definition(), 1, notebook=notebook, execute=Fake())
 
 
 @pytest.mark.kernel
@@ -268,6 +278,48 @@ def test_a_damaged_record_is_left_aside_and_its_run_alone_runs_again(notebook, c
     assert len(fake.ran) == 4
     assert record_of(damaged)["history"] == records[1]["history"]
     assert (damaged / "damaged_record.json").exists()
+
+
+def test_the_record_of_another_configuration_is_named_and_its_run_made_anew(notebook, capsys):
+    fake = Fake()
+    run(definition(), 3, notebook=notebook, execute=fake)
+    first, second, third = sweep.records("trial")
+    shutil.copy(sweep.run_folder("trial", first) / "record.json", sweep.run_folder("trial", second))
+    run(definition(), 3, notebook=notebook, execute=fake)
+    assert "is that of another configuration: its run is made anew" in capsys.readouterr().err
+    assert len(fake.ran) == 4
+    assert [record["config"] for record in sweep.records("trial")] == [run["config"] for run in (first, second, third)]
+
+
+@pytest.mark.parametrize("name", ["03_train.running.ipynb", "03_train.ipynb"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_folder_in_the_place_of_an_executed_notebook_stops_no_sweep(name, ended, notebook):
+    fake = Fake()
+    (record,) = run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=fake)
+    folder = sweep.run_folder("trial", record)
+    (folder / "03_train.ipynb").rename(folder / "03_train.running.ipynb")  # as a kill may leave it
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).mkdir()
+    if not ended:
+        (folder / "record.json").unlink()
+    (again,) = run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=fake)
+    assert again["status"] == "finished"
+    assert len(fake.ran) == 2 - ended
+
+
+def test_an_executed_notebook_of_other_bytes_stops_no_sweep(notebook):
+    (record,) = run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=Fake())
+    (sweep.run_folder("trial", record) / "03_train.running.ipynb").write_bytes(b"\xff\xfe")
+    assert run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=Fake()) == [record]
+
+
+def test_a_file_in_the_place_of_a_run_s_folder_is_named(notebook):
+    (record,) = run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=Fake())
+    folder = sweep.run_folder("trial", record)
+    shutil.rmtree(folder)
+    folder.write_text("")
+    with pytest.raises(NotWritten, match=r"cannot be written \(File exists\): choose another name"):
+        run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=Fake())
 
 
 def test_a_kernel_that_dies_when_its_run_is_finished_has_done_its_part(notebook):
@@ -317,8 +369,8 @@ def test_a_run_whose_folder_somebody_has_spoilt_fails_alone(harm, notebook):
     ("options", "said"),
     [
         ({"seed": -1}, "seed must be a whole number, 0 or more, not -1"),
-        ({"timeout": float("inf")}, "timeout must be a number of seconds above 0, not inf"),
-        ({"timeout": float("nan")}, "timeout must be a number of seconds above 0, not nan"),
+        ({"timeout": float("inf")}, r"timeout must be a number of seconds above 0, below 1e\+09, not inf"),
+        ({"timeout": float("nan")}, r"timeout must be a number of seconds above 0, below 1e\+09, not nan"),
         ({"workers": 10**9}, "workers must be from 1 to 512, not 1000000000"),
         ({"workers": 0}, "workers must be from 1 to 512, not 0"),
         ({"cluster": "tls://me:mine@host:8786"}, "a scheduler's address is kept with its sweep, and must hold no"),

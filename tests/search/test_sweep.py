@@ -538,9 +538,9 @@ def test_a_smaller_count_shows_what_is_there_and_runs_nothing(notebook):
     assert sweep.status("trial").startswith("trial: 3 of 3 runs")
 
 
-@pytest.mark.parametrize("timeout", [-1, 0, math.inf, math.nan])
+@pytest.mark.parametrize("timeout", [-1, 0, 1e300, math.inf, math.nan])
 def test_a_time_limit_is_a_time(timeout, notebook):
-    with pytest.raises(sweep.SweepError, match="timeout must be a number of seconds above 0, not"):
+    with pytest.raises(sweep.SweepError, match="timeout must be a number of seconds above 0, below 1e\\+09, not"):
         run(definition(), 3, timeout=timeout, notebook=notebook, execute=Fake())
 
 
@@ -1017,3 +1017,10 @@ def test_a_target_that_is_reached_ends_the_sweep(notebook):
     assert fake.ran[-1]["layers"] == 3
     run(plan, workers=1, notebook=notebook, execute=fake)
     assert len(fake.ran) == 2
+
+
+def test_links_that_lead_in_a_circle_are_no_traceback(tmp_path, monkeypatch, capsys):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "circle"))
+    assert command.main(["status", "trial"]) == 1
+    assert "Too many levels of symbolic links" in capsys.readouterr().err

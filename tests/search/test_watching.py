@@ -89,3 +89,10 @@ def test_a_file_that_is_no_study_is_named(tmp_path, capsys):
     (tmp_path / "other" / "study.db").write_bytes(b"x" * 5000)
     watching.Copies(tmp_path).refresh()
     assert "study.db is damaged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("port", [-1, 99_999])
+def test_what_is_no_port_is_named(port, tmp_path):
+    pytest.importorskip("optuna_dashboard")
+    with pytest.raises(SweepError, match=f"port {port} of 127.0.0.1 cannot be had"):
+        watching.server(watching.Copies(tmp_path), port=port)
