@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.files import NotWritten, clear, content_of, whole_file
+from common.files import NotWritten, clear, content_of, require_file, whole_file
 from common.sources import download, unpack_package
 from common.words import root_cause, text_of
 
@@ -290,6 +290,7 @@ def _open_array(name: str, path: Path) -> np.ndarray:
     """Memory-map a kept array, read-only. Its shape, type and size are checked, which costs nothing; not its digest."""
     shape = FILES[name].flat_shape
     try:
+        require_file(path)
         array = np.lib.format.open_memmap(path, mode="r")
         expected = f"uint8 {shape} in {array.offset + math.prod(shape):,} bytes"
         found = f"{array.dtype} {array.shape} in {path.stat().st_size:,} bytes"

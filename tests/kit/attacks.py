@@ -7,6 +7,7 @@ was meant. The mutations are drawn with a seed, so that each finding can be had 
 import copy
 import errno
 import gzip
+import itertools
 import json
 import os
 import random
@@ -419,13 +420,14 @@ def data(chance: random.Random) -> Iterator[Attack]:
         for file in ("train-images-idx3-ubyte", "train-images.npy"):
             attack = lambda folder, content=content, file=file: do(folder, content, file)  # noqa: E731
             yield Attack("data", f"{file}: {name}", attack, (DataError,), SENTENCE)
-    for name, make in {"a pipe": os.mkfifo, "/dev/zero": lambda path: path.symlink_to("/dev/zero")}.items():
+    endless = {"a pipe": os.mkfifo, "/dev/zero": lambda path: path.symlink_to("/dev/zero")}
+    for (name, make), file in itertools.product(endless.items(), ("train-images-idx3-ubyte", "train-images.npy")):
 
-        def endless(folder, make=make):
-            make(folder / "train-images-idx3-ubyte")
+        def read_endless(folder, make=make, file=file):
+            make(folder / file)
             do(folder, b"", "other")
 
-        yield Attack("data", f"{name} in the place of a file", endless, (DataError,), SENTENCE)
+        yield Attack("data", f"{file}: {name}", read_endless, (DataError,), SENTENCE)
     few = Split(np.zeros((3, 2)), np.zeros(3))
     for limit in (0, -5, 1.5, "3", float("nan"), [1]):
         yield Attack("data", f"limit {limit!r}", lambda _, limit=limit: few.first(limit), (ValueError,), SENTENCE)
