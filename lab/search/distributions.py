@@ -246,8 +246,10 @@ def _law(name: str, kind: str, given: dict[str, Any]) -> tuple[str, tuple[float,
             low, high = _exp(low), _exp(high)
         case "inv_log_uniform", (low, high):  # the logarithm of 1/x is uniform
             low, high = _exp(-high), _exp(-low)
-        case _, (low, high):  # of values: by the symmetry of the uniform distribution the inverted one is no other
-            pass
+        case "log_uniform_values" | "inv_log_uniform_values", (low, high):
+            pass  # the inverted one is no other, by the symmetry of the uniform distribution
+        case _:
+            raise NotImplementedError(f"{kind} is in SETTINGS, and has no law here")
     if not low > 0 or low == high:
         raise SweepError(f"min and max of parameter {name!r} make no range of numbers: {shown(given)}")
     return "loguniform", (low, high), low, high
