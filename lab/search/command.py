@@ -28,7 +28,7 @@ def agent(file: str | Path) -> Record:
 
     Other people's words are taken for ours, as in a sweep's file.
     """
-    parameters = {key: {"value": value} for key, value in load(Path(file)).items()}
+    parameters = {key: {"value": value} for key, value in load(Path(file), print).items()}
     fit = Fit(read({"method": "grid", "parameters": parameters}), Notebook(TRAINING)) if parameters else None
     for line in fit.said if fit else ():
         print(line, flush=True)

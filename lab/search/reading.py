@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +48,13 @@ def shown(value: Any, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[: longest - 4]} ..."
 
 
-def load(path: Path) -> dict[str, Any]:
-    """The content of a YAML or JSON file; raises SweepError for what is neither or means more than JSON can say."""
+def load(path: Path, say: Callable[[str], object]) -> dict[str, Any]:
+    """The content of a YAML or JSON file; raises SweepError for what is neither or means more than JSON can say.
+
+    Of a key that a mapping has twice the last counts, as on W&B; `say` is told.
+    """
     try:
-        content = _parse(path)
+        content = _parse(path, say)
     except SweepError:
         raise
     except RecursionError as error:
@@ -63,7 +66,7 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _parse(path: Path) -> Any:
+def _parse(path: Path, say: Callable[[str], object]) -> Any:
     if path.exists() and not path.is_file():
         raise SweepError(f"{path} cannot be read: it is not a file")
     with path.open("rb") as file:
@@ -73,23 +76,25 @@ def _parse(path: Path) -> Any:
     text = raw.decode("utf-8-sig")
     if path.suffix == ".json":
         content = json.loads(text)
-        _refuse_doubles(path, _json_keys(text))
+        _tell_doubles(_json_keys(text), say)
         return content
     _refuse_bombs(path, text)
-    _refuse_doubles(path, _yaml_keys(text))
+    _tell_doubles(_yaml_keys(text), say)
     return yaml.load(text, LOADER)
 
 
 Key = tuple[object, str, int]  # a mark of the mapping that it stands in, its text, its line
 
 
-def _refuse_doubles(path: Path, keys: Iterable[Key]) -> None:
-    """Refuse a key that a mapping has twice, of which whoever reads the file would take the last in silence."""
-    lines: dict[tuple[object, str], int] = {}
+def _tell_doubles(keys: Iterable[Key], say: Callable[[str], object]) -> None:
+    """Say which keys a mapping has more than once."""
+    lines: dict[tuple[object, str], list[int]] = {}
     for mapping, key, line in keys:
-        if first := lines.get((mapping, key)):
-            raise SweepError(f"{path} has {shown(key)} in line {first} and again in line {line}: leave one of them out")
-        lines[mapping, key] = line
+        lines.setdefault((mapping, key), []).append(line)
+    for (_, key), several in lines.items():
+        if len(several) > 1:
+            where = " and again in line ".join(map(str, several))
+            say(brief(f"{shown(key)} stands in line {where}: the last counts, as on W&B"))
 
 
 def _json_keys(text: str) -> Iterator[Key]:

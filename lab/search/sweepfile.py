@@ -100,12 +100,12 @@ class Sweep:
 
 def read(source: str | Path | dict) -> Sweep:
     """Read a sweep from a YAML or JSON file, or from a dictionary; raise SweepError for what it cannot mean here."""
-    raw = source if isinstance(source, dict) else load(Path(source))
+    said: list[str] = []
+    raw = source if isinstance(source, dict) else load(Path(source), said.append)
     require_plain(raw)
     refuse_secrets(raw)
     _refuse_others(raw)
     require(raw, KEYS, "a key of a sweep")
-    said: list[str] = []
     _require_texts(raw)
     name = raw.get("name") or ("sweep" if isinstance(source, dict) else Path(source).stem)
     refuse_name(name, (*OTHERS, "evaluation"))
