@@ -1,6 +1,6 @@
-"""Replays of Bayesian search: what a sweep chooses with, asked on the table. They take minutes, and are kept beside it.
+"""Replays of Bayesian search: what a sweep chooses with, asked on the table.
 
-python -m lab.tabular.bayes        # makes those that are lacking, as `make every` does once the table is complete
+They take minutes: `make every` makes them once the table is complete, and keeps them beside it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from lab.tabular import growing
 from lab.tabular import table as tabular
 from lab.tabular.cube import Cube
 from lab.tabular.replays import Method, Replays, Trace, epochs_of, random, replay, stopped_after, trace
-from lab.tabular.survey import usable
 from lab.tracking import REPOSITORY
 
 KEPT = REPOSITORY / "tables" / "replays.csv.xz"
@@ -150,7 +149,3 @@ def again(table: Cube, kept: Mapping[str, Replays], numbers: Sequence[int], runs
         for number in numbers
     ]
     return sum(same), len(same)
-
-
-if __name__ == "__main__":
-    compute(usable(cubes.cube(tabular.load())))
