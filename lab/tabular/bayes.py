@@ -6,6 +6,8 @@ They take minutes: `make every` makes them once the table is complete, and keeps
 from __future__ import annotations
 
 import functools
+import itertools
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import optuna
 import pandas as pd
 from joblib import Parallel, delayed
 
+from common.words import duration
 from lab.search.choosing import Chooser
 from lab.search.planning import LAG
 from lab.search.space import configuration
@@ -31,6 +34,7 @@ KEPT = REPOSITORY / "tables" / "replays.csv.xz"
 WORKERS = 2  # of the sweep that is replayed: what still runs, its search does not see
 RUNS = 200
 REPLAYS = 200
+AT_ONCE = 20  # replays between two writings of what is kept
 COLUMNS = ["search", "replay", "seed", "run", "choice", "epochs"]
 FIRST = 24  # random runs, from which another search goes on
 
@@ -119,21 +123,26 @@ def load(table: Cube, path: Path = KEPT) -> dict[str, Replays]:
 
 
 def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = KEPT, workers: int = 2) -> None:
-    """Make the replays that are lacking, and keep them; written after each search. Those of other seeds are made anew.
+    """Make the replays that are lacking, and keep them, a few at a time. Those of other seeds are made anew.
 
     Raises ValueError for a table that is not complete, on which Bayesian search would ask for what is not there.
     """
     if not table.complete:
         raise ValueError(f"{(~table.there).sum():,} of {len(table.there):,} choices are not in the table yet")
     frames = [frame for frame in [pd.read_csv(path)] if set(frame["seed"]) == set(table.seeds)] if path.exists() else []
-    done = {name for frame in frames for name in frame["search"]}
-    for name in (name for name in SEARCHES if name not in done):
-        frames += Parallel(workers)(delayed(_rows)(table, name, runs, number) for number in range(replays))
-        growing.write_rows(pd.concat(frames), path)
-        print(f"{replays} replays of {name}", flush=True)
+    done = {(*one,) for frame in frames for one in frame[["search", "replay"]].itertuples(index=False)}
+    lacking = [one for one in itertools.product(SEARCHES, range(replays)) if one not in done]
+    made = Parallel(workers, return_as="generator")(delayed(_rows)(table, runs, *one) for one in lacking)
+    start = time.monotonic()
+    for count, (rows, (name, _)) in enumerate(zip(made, lacking, strict=True), 1):
+        frames.append(rows)
+        if count % AT_ONCE == 0 or count == len(lacking):
+            growing.write_rows(pd.concat(frames), path)
+            left = (time.monotonic() - start) / count * (len(lacking) - count)
+            print(f"{count} of {len(lacking)} replays · {name} · {duration(left)} left", flush=True)
 
 
-def _rows(table: Cube, name: str, runs: int, number: int) -> pd.DataFrame:
+def _rows(table: Cube, runs: int, name: str, number: int) -> pd.DataFrame:
     """A replay as it is kept: a row a run."""
     one = replay(table, SEARCHES[name], runs, [number])
     went = np.diff(one.paid[0], prepend=0)

@@ -76,6 +76,28 @@ def test_what_is_kept_is_what_was_replayed(cube, tmp_path, monkeypatch):
     assert len(pd.read_csv(tmp_path / "r.csv.xz")) == 2 * 3 * 12
 
 
+def test_what_was_made_before_an_interruption_is_not_made_again(cube, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(bayes, "SEARCHES", {"bayes": bayes.bayes(), "hyperband": bayes.bayes(Hyperband((2, 6)))})
+    monkeypatch.setattr(bayes, "AT_ONCE", 2)
+    whole, path = tmp_path / "whole.csv.xz", tmp_path / "r.csv.xz"
+    bayes.compute(cube, replays=3, runs=12, path=whole, workers=1)
+    assert [line.split(" replays")[0] for line in capfd.readouterr().out.splitlines()] == ["2 of 6", "4 of 6", "6 of 6"]
+    real, made = bayes._rows, []
+
+    def interrupted(*arguments):
+        made.append(arguments[2:])
+        if len(made) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(bayes, "_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        bayes.compute(cube, replays=3, runs=12, path=path, workers=1)
+    bayes.compute(cube, replays=3, runs=12, path=path, workers=1)
+    assert made[4:] == [("bayes", 2), ("hyperband", 0), ("hyperband", 1), ("hyperband", 2)]
+    assert path.read_bytes() == whole.read_bytes()
+
+
 def test_replays_of_other_seeds_are_made_anew(cube, tmp_path, monkeypatch):
     monkeypatch.setattr(bayes, "SEARCHES", {"bayes": bayes.bayes()})
     path = tmp_path / "r.csv.xz"
