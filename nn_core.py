@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,8 +23,9 @@ from numpy import ndarray
 import backends
 from activations import ACTIVATIONS
 from backends.memory import carver
-from common.files import whole_file
+from common.files import require_file, whole_file
 from common.names import choose, hint
+from common.words import shown, text_of
 from ingredients.augmentation import mirror_images
 from ingredients.recipe import MEASURED, Layers, Recipe
 from losses import LOSSES, ones, softmax
@@ -34,6 +35,7 @@ CHUNK = 1024  # rows at a time, more of them in compiled steps: few enough for t
 WORK = 2**31  # rows times parameters in compiled steps at a time: some tenths of a second, so that Ctrl-C is heard
 LAYERS = 3  # hidden layers, unless others are asked for
 MINIMUM = {"max_epochs": 1, "layers": 0, "num_hidden_neurons": 1, "batch_size": 1, "seed": 0, "inputs": 1, "classes": 2}
+MAXIMUM = {"layers": 1000, "seed": 2**128 - 1}  # of the others 2**31 - 1, with which no size overflows
 
 
 PARTS = ("optimizer", "recipe")  # of a saved network's state, with arrays of their own
@@ -145,7 +147,9 @@ class NeuralNetwork:
                 _check_integer(key, value, least)
         widths = list(num_hidden_neurons) if several else [num_hidden_neurons] * layers
         if len(widths) != layers:
-            raise ValueError(f"layers={layers}: num_hidden_neurons={widths} lists {len(widths)}; leave layers out.")
+            raise ValueError(
+                f"layers={layers}: num_hidden_neurons={shown(widths)} lists {len(widths)}; leave layers out."
+            )
         if threads is not None:
             _check_integer("threads", threads, 1)
         check_setting("weight_decay", weight_decay, "NeuralNetwork")
@@ -192,8 +196,9 @@ class NeuralNetwork:
         for name, value in settings.items():
             if name not in known or (value is not None and name not in names):
                 close = "" if name in known else hint(name, [*names, *arguments, *known])
+                setting = f"{shown(name)[1:-1]}={shown(value)}"
                 raise ValueError(
-                    f"{name}={value!r}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
+                    f"{setting}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
                     f"Its settings: {', '.join(names)}."
                 )
         self._l2 = 0.0 if "weight_decay" in names else float(self.config["weight_decay"])
@@ -203,7 +208,7 @@ class NeuralNetwork:
         """Make room for parameters, gradient and what the optimizer remembers, and views of it for each layer."""
         weights = sum(n_in * n_out for n_in, n_out in itertools.pairwise(self._sizes))
         gains = sum(self._sizes[1:-1]) if self._recipe.normalization else 0
-        carve = carver(3 + len(self.optimizer.vectors), weights + sum(self._sizes[1:]) + gains, self._dtype)
+        carve = self._memory(weights + sum(self._sizes[1:]) + gains)
         self._theta, self._gradient = carve(), carve()
         self._theta[len(self._theta) - gains :] = 1
         self._weights, self._biases, self._gains = self._views(self._theta)
@@ -215,6 +220,16 @@ class NeuralNetwork:
         self._gradients = list(zip(dweights, dbiases, strict=True))
         self._decayed = slice(weights)  # of theta and of its gradient
         self.optimizer.prepare(self._theta, self._decayed, carve)
+
+    def _memory(self, n: int) -> Callable[..., ndarray]:
+        """What carves vectors (n,) from one block. Raises ValueError where there is no room for it."""
+        count = 3 + len(self.optimizer.vectors)
+        try:
+            return carver(count, n, self._dtype)
+        except (MemoryError, ValueError) as error:  # the latter for more than there are addresses
+            size = f"{count * n * self._dtype.itemsize:,} bytes of memory for {n:,} parameters"
+            lower = "lower num_hidden_neurons, layers, inputs or classes"
+            raise ValueError(f"there is no room for {size}: {lower}.") from error
 
     def _views(self, vector: ndarray) -> tuple[Mapping[int, ndarray], ...]:
         """See a flat vector as W_k (n_k, n_(k-1)), as b_k (n_k,) and, of layers that are normalized, as γ_k (n_k,).
@@ -520,6 +535,7 @@ class NeuralNetwork:
         """
         net = cls.__new__(cls)
         try:
+            require_file(Path(path))  # to open a pipe would wait for whoever writes it
             with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = dict(file)
             state = json.loads(arrays.pop("state").item())
@@ -531,7 +547,9 @@ class NeuralNetwork:
         except FileNotFoundError:
             raise
         except Exception as error:  # a damaged file raises almost anything: OSError, BadZipFile, KeyError, TypeError
-            raise ValueError(f"{path}: expected a network written by NeuralNetwork.save, found: {error}.") from error
+            raise ValueError(
+                f"{path}: expected a network written by NeuralNetwork.save, found: {text_of(error)[:200]}."
+            ) from error
         return net
 
 
@@ -553,4 +571,6 @@ def _pair(name: str, data: Any) -> tuple[ndarray, ndarray]:
 
 def _check_integer(key: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{key}={value!r}: expected a whole number of at least {least}.")
+        raise ValueError(f"{key}={shown(value)}: expected a whole number of at least {least}.")
+    if value > (most := MAXIMUM.get(key, 2**31 - 1)):
+        raise ValueError(f"{key}={shown(value)}: expected a whole number of at most {most}.")

@@ -17,11 +17,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
+from common.words import shown
+
+MOST = 1e308  # a whole number may be larger than any that computes
+
 Bounds = tuple[Callable[[float], bool], str]  # whether a value keeps them, and what they are in words
 
 FRACTION: Bounds = (lambda x: 0 <= x < 1, "a number from 0 to below 1")
-POSITIVE: Bounds = (lambda x: 0 < x < np.inf, "a positive number")
-NOT_NEGATIVE: Bounds = (lambda x: 0 <= x < np.inf, "a number from 0 on")
+POSITIVE: Bounds = (lambda x: 0 < x <= MOST, f"a positive number of at most {MOST:g}")
+NOT_NEGATIVE: Bounds = (lambda x: 0 <= x <= MOST, f"a number from 0 on, at most {MOST:g}")
 BOUNDS = {
     "learning_rate": POSITIVE,
     "momentum": FRACTION,
@@ -39,7 +43,7 @@ def check_setting(name: str, value: float, whose: str, bounds: Mapping[str, Boun
         return
     holds, expected = bounds[name]
     if isinstance(value, bool) or not isinstance(value, Real) or not holds(value):
-        raise ValueError(f"{name}={value!r}: {whose} expects {expected}.")
+        raise ValueError(f"{name}={shown(value)}: {whose} expects {expected}.")
 
 
 @dataclass

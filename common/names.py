@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from common.words import shown
+
 ALIKE = 0.75  # share of letters that two names have in common, in order; a hint that is wrong is worse than none
 
 LONGEST_FILE = 200  # bytes of a file's name: systems allow 255, and some is left for endings
@@ -32,7 +34,7 @@ def choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
         return folded[name.casefold()]
     except (KeyError, AttributeError):
         close = hint(str(name).casefold(), folded)
-        raise ValueError(f"{key}={name!r}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
+        raise ValueError(f"{key}={shown(name)}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
 
 
 def first_unknown(names: Iterable[object], known: Collection[str], what: str) -> str | None:
@@ -41,7 +43,7 @@ def first_unknown(names: Iterable[object], known: Collection[str], what: str) ->
         if name not in list(known):  # which a name that is no text, but a list, can be looked for in
             near = nearest(name, known)
             hint = f"the nearest is {near!r}" if near else f"choose from {', '.join(known)}"
-            return f"{name!r} is not {what}: {hint}"
+            return f"{shown(name)} is not {what}: {hint}"
     return None
 
 

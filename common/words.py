@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import reprlib
 
 SECRET = re.compile(r"key|token|secret|passw|credential|auth(?!or(?!i[sz]))", re.IGNORECASE)  # in a variable's name
 USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
 PASSWORD = re.compile(r"://[^\s/:@]*:(\S+)@")
 ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)(?:s|[\d_]\w*)?[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
+LONGEST = 80  # characters that a sentence repeats of what it was given
 SHORTEST = 6  # characters of what is taken for a secret: a shorter one would be found in words
 
 
@@ -21,6 +23,16 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return "{} min {} s".format(*divmod(whole, 60))
     return "{} h {} min".format(*divmod(round(whole / 60), 60))
+
+
+def shown(value: object) -> str:
+    """A value as code has it, the middle left out of what is long: no sentence is longer for what it was given."""
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxlong = brief.maxother = LONGEST
+    try:
+        return brief.repr(value)
+    except ValueError:  # more digits than Python writes
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
 
 
 def first_line(error: BaseException) -> str:

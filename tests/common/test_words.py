@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from common.words import masked, without_secrets
+from common.words import LONGEST, masked, shown, without_secrets
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "safe"),
     [
         ("no answer from postgresql://me:mine@host/db.", "no answer from postgresql://***@host/db."),
         ("postgres://me:mi/n@e@host", "postgres://***@host"),
@@ -23,14 +23,30 @@ from common.words import masked, without_secrets
         ("learning_rate=0.1 at 10:30", "learning_rate=0.1 at 10:30"),
     ],
 )
-def test_what_proves_who_somebody_is_is_not_shown(text, shown, monkeypatch):
+def test_what_proves_who_somebody_is_is_not_shown(text, safe, monkeypatch):
     monkeypatch.setenv("MY_API_KEY", "abcdef-12")
     monkeypatch.setenv("DATABASE", 'postgresql://me:per"cent@host/db')
     monkeypatch.setenv("MY_TOKEN", "a")  # too short to be one, and found in every text
-    assert masked(text) == shown
+    assert masked(text) == safe
 
 
 def test_what_is_json_stays_so_without_its_secrets(monkeypatch):
     secret = 'a "quoted\\" päss\nword'
     monkeypatch.setenv("MY_PASSWORD", secret)
     assert json.loads(without_secrets(json.dumps({"a": f"it is {secret}!"}))) == {"a": "it is ***!"}
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**6, 10**400, 10**5000, -(10**5000), [10**5000], ["x" * 999] * 999, b"x" * 999], ids=type
+)
+def test_what_is_long_is_shown_in_part(value):
+    assert len(shown(value)) < 8 * LONGEST
+
+
+@pytest.mark.parametrize("value", ["a", "x" * (LONGEST - 2), 7, 10**60, 0.1, None, True, [1, 2], {"a": 1}])
+def test_what_is_short_is_shown_as_code_has_it(value):
+    assert shown(value) == repr(value)
+
+
+def test_no_line_ends_and_no_escape_codes_are_shown():
+    assert shown("a\n\x1b[31mb\r\u202e").isprintable()
