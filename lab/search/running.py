@@ -15,7 +15,7 @@ from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search.executors import Executor, Gone, Judge
 from lab.search.keeping import Copies
-from lab.tracking import ENDED, Record, contradiction, prepare_folder, record_of
+from lab.tracking import ENDED, Record, contradiction, prepare_folder, record_of, value_of
 from lab.tracking.record import say_once, set_aside
 
 ATTEMPTS = 3  # at a run whose kernel dies
@@ -26,7 +26,8 @@ class Runner:
     """Runs configurations of one sweep, each in its folder, and keeps what has its result from this very code.
 
     With `reuse`, a run that another sweep beside this one has on record, from the same code, is copied instead of run.
-    `taken` are the words of its file that mean those of its configurations, which records say.
+    `taken` are the words of its file that mean those of its configurations, which records say. A run that has finished
+    has its result only with the `metric`, if there is one that all are to have.
     """
 
     def __init__(
@@ -39,10 +40,11 @@ class Runner:
         *,
         reuse: bool = False,
         taken: Sequence[str] = (),
+        metric: str | None = None,
     ) -> None:
         self.folder, self.notebook, self.executor, self.timeout = folder, notebook, executor, timeout
         self.stopping = False  # somebody has interrupted the sweep
-        self._copies, self._reuse, self._synonyms = copies, reuse, list(taken)
+        self._copies, self._reuse, self._synonyms, self._metric = copies, reuse, list(taken), metric
 
     def kept(self, configs: Sequence[Config]) -> list[Record] | None:
         """The records of configurations that have their result together; None if they are to run."""
@@ -59,7 +61,7 @@ class Runner:
     def run(self, config: Config, judge: Judge | None = None) -> Record:
         """The record of a configuration: the one that is kept, or that of a new run."""
         folder = self.folder / self.notebook.run_name(config)
-        if record := self._kept(folder, config) or (self._copied(folder) if self._reuse else None):
+        if record := self._kept(folder, config) or (self._copied(folder, config) if self._reuse else None):
             return record
         began = time.monotonic()
         error = self._attempt(folder, config, judge)
@@ -113,18 +115,27 @@ class Runner:
         record = record_of(folder)
         if record.get("fingerprint") != self.notebook.fingerprint or record["status"] not in ENDED:
             return None
-        if contradiction(config, record):  # of another run's folder, or changed by hand
-            say_once(f"{folder / 'record.json'} is that of another configuration: its run is made anew")
+        if fault := self._fault(config, record):
+            say_once(f"{folder / 'record.json'} {fault}: its run is made anew")
             return None
         # Should its driver have been killed before it did:
         self._complete(folder, record, new=not (folder / "wandb").exists())
         return record
 
-    def _copied(self, folder: Path) -> Record | None:
+    def _fault(self, config: Config, record: Record) -> str | None:
+        """Why a record is none of a configuration's result: it is of another run's folder, or was changed by hand."""
+        if contradiction(config, record):
+            return "is that of another configuration"
+        if self._metric and record["status"] == "finished" and value_of(record, self._metric) is None:
+            return f"has no {self._metric} after the last epoch"
+        return None
+
+    def _copied(self, folder: Path, config: Config) -> Record | None:
         """A run copied from another sweep that has it on record."""
         for path in sorted(self.folder.parent.glob(f"*/{glob.escape(folder.name)}/record.json")):
             record = record_of(path.parent)
-            if record.get("fingerprint") == self.notebook.fingerprint and record["status"] in PASSED_ON:
+            passed_on = record.get("fingerprint") == self.notebook.fingerprint and record["status"] in PASSED_ON
+            if passed_on and not self._fault(config, record):
                 others = shutil.ignore_patterns("record.json", "previous_*", "wandb", "*.tmp")
                 shutil.copytree(path.parent, folder, ignore=others, dirs_exist_ok=True)
                 record |= {"taken_from": path.parent.parent.name}

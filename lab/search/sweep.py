@@ -166,7 +166,7 @@ def _runner(planned: Plan) -> Iterator[Runner]:
     options, sweep, notebook = planned.options, planned.sweep, planned.notebook
     copies = Copies(sweep.project, here=not options.cluster)
     with _executor(planned, copies.environment) as executor:
-        more = {"reuse": options.reuse, "taken": planned.taken}
+        more = {"reuse": options.reuse, "taken": planned.taken, "metric": sweep.metric}
         yield Runner(planned.folder, notebook, executor, copies, options.timeout, **more)
 
 

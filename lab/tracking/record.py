@@ -38,6 +38,8 @@ def say_once(sentence: str) -> None:
 
 def contradiction(asked: Mapping[str, Any], record: Record) -> str | None:
     """One sentence on the first parameter that a run was asked for and has otherwise on record; None without one."""
+    if asked and not record["config"]:
+        return "the run has an empty configuration on record: a notebook gives its own to tracking.start"
     asked, said = flat(asked), flat(record["config"])
     for name, value in asked.items():
         if name in said and not same(value, said[name]):

@@ -291,6 +291,28 @@ def test_the_record_of_another_configuration_is_named_and_its_run_made_anew(note
     assert [record["config"] for record in sweep.records("trial")] == [run["config"] for run in (first, second, third)]
 
 
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"history": []}, "has no validationaccuracy after the last epoch"),
+        ({"history": [{"epoch": 1, "loss": 0.5}]}, "has no validationaccuracy after the last epoch"),
+        ({"history": [{"epoch": 1, "validationaccuracy": None}]}, "has no validationaccuracy after the last epoch"),
+        ({"config": {}}, "is that of another configuration"),
+    ],
+    ids=["no epochs", "no metric", "no number", "no configuration"],
+)
+def test_a_finished_record_without_a_result_is_named_and_its_run_made_anew(change, fault, notebook, capsys):
+    fake = Fake()
+    run(definition(), 3, notebook=notebook, execute=fake)
+    before = sweep.records("trial")
+    damaged = sweep.run_folder("trial", before[1])
+    (damaged / "record.json").write_text(json.dumps(before[1] | change))
+    run(definition(), 3, notebook=notebook, execute=fake)
+    assert f"{damaged / 'record.json'} {fault}: its run is made anew" in capsys.readouterr().err
+    assert len(fake.ran) == 4
+    assert [record["history"] for record in sweep.records("trial")] == [record["history"] for record in before]
+
+
 @pytest.mark.parametrize("name", ["03_train.running.ipynb", "03_train.ipynb"])
 @pytest.mark.parametrize("ended", [False, True])
 def test_a_folder_in_the_place_of_an_executed_notebook_stops_no_sweep(name, ended, notebook):
