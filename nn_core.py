@@ -196,7 +196,7 @@ class NeuralNetwork:
         for name, value in settings.items():
             if name not in known or (value is not None and name not in names):
                 close = "" if name in known else hint(name, [*names, *arguments, *known])
-                setting = f"{shown(name)[1:-1]}={shown(value)}"
+                setting = shown(name).strip("'") + f"={shown(value)}"
                 raise ValueError(
                     f"{setting}: optimizer {self.config['optimizer']!r} has no such setting{close or '.'} "
                     f"Its settings: {', '.join(names)}."

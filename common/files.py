@@ -30,7 +30,8 @@ UNDER_WAY = re.compile(r"(.+)\.\d+\.[0-9a-f]{8}\.tmp")  # what it is to be calle
 CURES = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "make room on its disk, then start again"),
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "make its folder writable, or choose another one"),
-    **dict.fromkeys((errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG), "choose another name"),
+    **dict.fromkeys((errno.EISDIR, errno.EEXIST), "move away what is there, or choose another name"),
+    errno.ENAMETOOLONG: "choose another name",
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "choose a folder that there is"),
 }
 CURE = "make sure that there is room on its disk, then start again"

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import reprlib
 
 SECRET = re.compile(r"key|token|secret|passw|credential|auth(?!or(?!i[sz]))", re.IGNORECASE)  # in a variable's name
 USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
@@ -25,14 +24,13 @@ def duration(seconds: float) -> str:
     return "{} h {} min".format(*divmod(round(whole / 60), 60))
 
 
-def shown(value: object) -> str:
-    """A value as code has it, the middle left out of what is long: no sentence is longer for what it was given."""
-    brief = reprlib.Repr()
-    brief.maxstring = brief.maxlong = brief.maxother = LONGEST
+def shown(value: object, longest: int = LONGEST) -> str:
+    """A value as a sentence names it, cut where it is long."""
     try:
-        return brief.repr(value)
+        text = repr(value)
     except ValueError:  # more digits than Python writes
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
 
 
 def first_line(error: BaseException) -> str:

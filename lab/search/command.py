@@ -16,7 +16,7 @@ from lab.search import sweep
 from lab.search.check import check
 from lab.search.fitting import Fit
 from lab.search.planning import KEEP
-from lab.search.reading import SweepError, load
+from lab.search.reading import SweepError, brief, load
 from lab.search.results import folder_of
 from lab.search.space import points
 from lab.search.sweepfile import read
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _do(options.pop("command"), options) or 0
     except (SweepError, NotebookError, WandbError, OSError) as error:
-        print(masked(str(error)), file=sys.stderr)
+        print(brief(masked(str(error))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)

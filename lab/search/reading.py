@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from common.words import PASSWORD, secrets, without_secrets
+from common.words import PASSWORD, secrets, shown, without_secrets
 
 MOST_BYTES = 100_000  # of a file: real ones have a few thousand
 MOST_CHARACTERS = 1_000_000  # of its content, once what aliases stand for is written out
@@ -42,12 +42,6 @@ def brief(sentence: str) -> str:
     return words if len(words) <= LONGEST_SENTENCE else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}"
 
 
-def shown(value: Any, longest: int = 80) -> str:
-    """A value as a sentence names it, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= longest else f"{text[: longest - 4]} ..."
-
-
 def load(path: Path, say: Callable[[str], object]) -> dict[str, Any]:
     """The content of a YAML or JSON file; raises SweepError for what is neither or means more than JSON can say.
 
@@ -59,6 +53,8 @@ def load(path: Path, say: Callable[[str], object]) -> dict[str, Any]:
         raise
     except RecursionError as error:
         raise SweepError(f"{path} cannot be read: it is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise SweepError(f"{path} is no text in UTF-8, from byte {error.start} on: save it in that encoding") from error
     except Exception as error:  # beside its own errors, PyYAML raises what Python's constructors raise
         raise SweepError(f"{path} cannot be read: {error}") from error
     if not isinstance(content, dict):

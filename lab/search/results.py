@@ -88,7 +88,7 @@ def run_folder(sweep: str, record: Record, root: str | Path | None = None) -> Pa
 
 def trials_of(name: str, root: str | Path | None = None) -> tuple[State, list[Trial]]:
     """What is run under a sweep's name now, and its trials; raises SweepError where nothing has been searched."""
-    storage = File(folder_of(name, root))
+    storage = File(folder_of(name, root), name)
     state = storage.state()
     if "study" not in state:
         raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
@@ -105,7 +105,7 @@ def results_of(state: State, trials: Iterable[Trial], folder: Path) -> list[Resu
 def swept(name: str, root: str | Path | None = None) -> tuple[State, list[Result]]:
     """What is run under a sweep's name now, and what its configurations have come to, in the order of start."""
     folder = folder_of(name, root)
-    storage = File(folder)
+    storage = File(folder, name)
     state = storage.state()
     return state, results_of(state, storage.trials(state["study"]) if "study" in state else (), folder)
 

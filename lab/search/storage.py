@@ -23,6 +23,7 @@ from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.files import write_json
+from common.words import shown
 from lab.search.reading import SweepError
 from lab.search.trials import TRANSITIONS, Ending, Outcome, Trial
 from lab.tracking import first_line
@@ -178,9 +179,9 @@ class Memory(Optuna):
 class File(Optuna):
     """Keeps trials in SQLite's file study.db in a sweep's folder, and what is run now in sweep.json beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "") -> None:
         super().__init__()
-        self.folder, self.path = folder, folder / "study.db"
+        self.folder, self.path, self.name = folder, folder / "study.db", name or folder.name
         self._database: RDBStorage | None = None
 
     def state(self) -> State:
@@ -191,7 +192,7 @@ class File(Optuna):
             cure = "run the sweep again, which keeps the runs that have ended"
             raise SweepError(f"{path} is damaged: {cure} ({error})") from error
         if state is None:
-            raise SweepError(f"there is no sweep {self.folder.name!r} in {self.folder.parent}: run it first")
+            raise SweepError(f"there is no sweep {shown(self.name)} in {self.folder.parent}: run it first")
         return state
 
     def keep_state(self, state: State) -> None:

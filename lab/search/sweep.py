@@ -196,7 +196,7 @@ def _verdicts(planned: Plan, trials: Iterable[Trial]) -> Verdicts | None:
 
 def resume(name: str, *, root: str | Path | None = None) -> pd.DataFrame:
     """Go on with a sweep as it was last started, and return its table."""
-    state = File(folder_of(name, root)).state()
+    state = File(folder_of(name, root), name).state()
     if "source" not in state:
         raise SweepError(f"{name!r} holds given configurations, which no search has chosen")
     return run(state["source"], **state.get("options", {}), root=root)

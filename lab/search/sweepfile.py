@@ -150,6 +150,8 @@ def _refuse_others(raw: Config) -> None:
 def refuse_name(name: str, taken: Iterable[str]) -> None:
     if name.casefold() in taken:  # a file system may not tell capitals from small letters
         raise SweepError(f"a sweep cannot have the name {name!r}, whose folder keeps other runs: choose another name")
+    if not name.isprintable() or not name.strip():
+        raise SweepError(f"a sweep cannot have the name {shown(name)}: choose one that can be seen, in one line")
 
 
 def require(names: Iterable[object], known: Iterable[str], what: str) -> None:

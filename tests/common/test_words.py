@@ -40,7 +40,7 @@ def test_what_is_json_stays_so_without_its_secrets(monkeypatch):
     "value", ["x" * 10**6, 10**400, 10**5000, -(10**5000), [10**5000], ["x" * 999] * 999, b"x" * 999], ids=type
 )
 def test_what_is_long_is_shown_in_part(value):
-    assert len(shown(value)) < 8 * LONGEST
+    assert len(shown(value)) <= LONGEST
 
 
 @pytest.mark.parametrize("value", ["a", "x" * (LONGEST - 2), 7, 10**60, 0.1, None, True, [1, 2], {"a": 1}])

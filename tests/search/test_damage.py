@@ -235,7 +235,7 @@ def test_what_the_lock_s_file_holds_is_of_no_importance(content, tmp_path):
 
 
 def test_a_lock_that_cannot_be_made_is_a_sentence(tmp_path):
-    sentence = r"cannot be written \(it is a folder\): choose another name"
+    sentence = r"cannot be written \(it is a folder\): move away what is there"
     with pytest.raises(NotWritten, match=sentence), alone(tmp_path):
         pass
 
@@ -340,7 +340,7 @@ def test_a_file_in_the_place_of_a_run_s_folder_is_named(notebook):
     folder = sweep.run_folder("trial", record)
     shutil.rmtree(folder)
     folder.write_text("")
-    with pytest.raises(NotWritten, match=r"cannot be written \(File exists\): choose another name"):
+    with pytest.raises(NotWritten, match=r"cannot be written \(File exists\): move away what is there"):
         run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=Fake())
 
 

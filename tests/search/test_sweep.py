@@ -14,10 +14,12 @@ import nbformat
 import pytest
 
 from common.files import write_json
+from common.words import shown
 from lab import tracking
 from lab.execution.notebook import Notebook, NotebookError
 from lab.search import command, jobs, sweep
 from lab.search.choosing import Search
+from lab.search.reading import SweepError
 from lab.search.results import ranked, result_of, trials_of
 from lab.search.storage import File
 from lab.search.verdicts import RULES
@@ -1024,3 +1026,24 @@ def test_links_that_lead_in_a_circle_are_no_traceback(tmp_path, monkeypatch, cap
     monkeypatch.setenv("FASHION_RUNS", str(tmp_path / "circle"))
     assert command.main(["status", "trial"]) == 1
     assert "Too many levels of symbolic links" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a/b", "x" * 300, "\x1b[31mred"])
+@pytest.mark.parametrize("ask", [sweep.status, sweep.best, sweep.listing, sweep.resume])
+def test_a_sweep_that_is_not_there_is_named_as_it_was_typed(ask, name):
+    with pytest.raises(SweepError, match=r"^there is no sweep ") as error:
+        ask(name)
+    assert shown(name) in str(error.value)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a\nb", " ", "\u3000", "\x1b[31mred", "a\rb", "\u202ea"])
+def test_a_name_that_cannot_be_seen_is_refused(name):
+    with pytest.raises(SweepError, match="choose one that can be seen, in one line"):
+        sweep.read(definition(name=name))
+
+
+def test_a_sweep_file_in_another_encoding_is_told_so(tmp_path):
+    (tmp_path / "sweep.yaml").write_bytes("name: été".encode("latin-1"))
+    with pytest.raises(SweepError, match=r"is no text in UTF-8, from byte 6 on: save it in that encoding"):
+        sweep.read(tmp_path / "sweep.yaml")
