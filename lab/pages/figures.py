@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -31,7 +32,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from numpy.typing import ArrayLike
 from PIL import Image as Pictures
 
@@ -101,11 +102,27 @@ def png(fig: Figure, density: float = 2, colours: int = 256) -> bytes:
     full, small = io.BytesIO(), io.BytesIO()
     for text in fig.findobj(lambda part: isinstance(part, Text) and "$" not in part.get_text()):
         text.set_text(typeset(text.get_text()))
+    for ax in fig.axes:
+        _set_ticks(ax)
     fig.savefig(full, format="png", dpi=density * 96, bbox_inches="tight")
     with Pictures.open(full) as picture:
         palette = picture.convert("RGB").quantize(colours, Pictures.Quantize.MEDIANCUT, dither=Pictures.Dither.NONE)
     palette.save(small, "png", optimize=True)
     return small.getvalue()
+
+
+class _Grouped(ScalarFormatter):
+    """Numbers of ticks as the text around has them: 54,000."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return re.sub(r"(?<![\d.])\d{4,}", lambda digits: f"{int(digits[0]):,}", super().__call__(x, pos))
+
+
+def _set_ticks(ax: Axes) -> None:
+    """Group the digits at both axes, where nobody has given them a form of their own."""
+    for axis in (ax.xaxis, ax.yaxis):
+        if type(axis.get_major_formatter()) is ScalarFormatter:
+            axis.set_major_formatter(_Grouped())
 
 
 def bars(ax: Axes, values: Mapping[str, float], xlabel: str, errors: Mapping[str, float] | None = None) -> Axes:

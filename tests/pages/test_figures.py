@@ -383,6 +383,15 @@ def test_what_is_shown_has_fewer_colours_and_looks_the_same(ax):
     assert len(png) < 0.6 * len(full.getvalue())
 
 
+def test_numbers_at_the_axes_are_set_as_in_the_text(ax):
+    ax.plot([0, 54_000], [-1_000, 0.5])
+    ax.set_xticks([0, 500, 54_000])
+    ax.set_yticks([-1_000, 0])
+    figures.png(ax.figure)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "500", "54,000"]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["−1,000", "0"]
+
+
 @pytest.mark.parametrize("alt", ["", " \n"])
 def test_show_refuses_an_empty_alt_text(ax, alt):
     with pytest.raises(ValueError, match="empty alt text"):
