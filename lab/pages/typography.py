@@ -10,7 +10,9 @@ SETTINGS = (
     (re.compile(r"(?<![\w.,)\]\u2212-])-(?=\.?\d)"), "\u2212"),
     (re.compile(r"(?<=\d)e-(?=\d)"), "e\u2212"),
     (re.compile(r"± (?=\d)"), f"±{NARROW}"),
-    (re.compile(r"(?<=\w) = (?=[\w.\u2212])"), f"{FIXED}={FIXED}"),
+    (re.compile(r"(?<=[\w\u0302]) = (?=[\w.\u2212])"), f"{FIXED}={FIXED}"),  # U+0302 is the hat of m̂
+    (re.compile(r"(?<=\S) ([←\u2212/]) (?=\S)"), rf"{FIXED}\1{FIXED}"),
+    (re.compile(r"(?:(?<=[α-ω₀-₉])|(?<=[₀-₉]\))) (?=\w\u0302?(?!\w)|\()"), FIXED),  # β₁ m, η (g + μ u)
     (re.compile(r"(?<=\d) (?=(?:s|ms|µs|min|h|kB|MB|GHz|points?|percentage)\b)"), FIXED),
 )
 AS_WRITTEN = ("code", "pre", "math", "style", "script", "textarea")

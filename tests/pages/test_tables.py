@@ -44,6 +44,7 @@ def test_what_all_rows_have_in_common_goes_into_the_caption_where_it_may():
         ("an error of 1e-08", "an error of 1e\u221208"),
         ("with layers = 2, a == b", "with layers\u00a0=\u00a02, a == b"),
         ("± 0.41 points", "±\u202f0.41\u00a0points"),
+        ("v ← β₁ v + (1 − β₁) g, m̂ = 2", "v\u00a0←\u00a0β₁\u00a0v + (1\u00a0−\u00a0β₁)\u00a0g, m̂\u00a0=\u00a02"),
         ("2026-03-01, 1-2, COVID-19, f(-x)", "2026-03-01, 1-2, COVID-19, f(-x)"),
     ],
 )
