@@ -204,7 +204,10 @@ def by_rate(leaders: Mapping[float, str]) -> str:
     different = len(set(leaders.values()))
     if different == 1:
         return f"**The same optimizer leads at each of {len(leaders)} rates:** {next(iter(leaders.values()))}"
-    return f"**Which optimizer leads depends on the rate:** with one for all, there are {different} different winners"
+    return (
+        f"**Which optimizer leads depends on the rate:** with one for all, there are {different} different winners, of "
+        "one run each: another seed may swap those that end close together"
+    )
 
 
 def exceeds(values: Sequence[float], reported: float) -> str:

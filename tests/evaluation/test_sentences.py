@@ -203,7 +203,7 @@ def test_a_memory_widens_what_it_widens(width, said):
     [
         ({}, "none learnt anything"),
         ({0.1: "sgd", 1.0: "sgd"}, "The same optimizer leads at each of 2 rates:** sgd"),
-        ({0.1: "adam", 1.0: "sgd"}, "there are 2 different winners"),
+        ({0.1: "adam", 1.0: "sgd"}, "there are 2 different winners, of one run each"),
     ],
 )
 def test_who_leads_depends_on_the_rate_or_not(leaders, said):
