@@ -58,7 +58,7 @@ def _notebook(
     place: int, record: Record, folder: Path, judged: Judged, names: Sequence[str], metric: Metric
 ) -> nbformat.NotebookNode:
     executed, last = read(folder / TRAINING.name), record["history"][-1]
-    config = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in flat(record["config"]).items())
+    config = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in _asked(record).items())
     cells = [
         f"# Run {place}: {_title(metric, last[metric.name])}",
         f"Number {place} of the runs by {plain(metric.words)} after the last epoch. Its folder is `{record['name']}`.",
@@ -74,6 +74,12 @@ def _notebook(
     for k, cell in enumerate(cells):
         cell["id"] = f"run-{k}"
     return new_notebook(cells=cells, metadata=executed.metadata | {"provenance": _provenance(record)})
+
+
+def _asked(record: Record) -> dict[str, Any]:
+    """What a run was asked for; without a limit, it takes all images."""
+    asked = flat(record["config"])
+    return asked | {"limit": "all"} if asked.get("limit", 0) is None else asked
 
 
 def _title(metric: Metric, value: float) -> str:
@@ -132,7 +138,7 @@ def _provenance(record: Record) -> dict[str, Any]:
         "commit": record.get("commit"),
         "date": record.get("finished", record.get("started")),
         "seconds": round(record["seconds"], 1),
-        "parameters": flat(record["config"]),
+        "parameters": _asked(record),
         "versions": versions,
         "machine": platform,
         "command": shlex.join(["papermill", f"notebooks/{TRAINING.name}", "run.ipynb", "-y", given]),
