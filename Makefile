@@ -124,7 +124,7 @@ help:  ## this menu
 
 $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(SEARCH) requirements.lock | data
 	$(PY) sweep.py run sweeps/random.yaml
-	$(PY) sweep.py run sweeps/bayes.yaml --confirm 3x5
+	$(PY) sweep.py run sweeps/bayes.yaml --confirm 5x5
 	@touch $@
 
 $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb $(CODE) requirements.lock | data
