@@ -133,7 +133,7 @@ $(RUNS)/notebooks/06_benchmark.ipynb: $(wildcard $(RUNS)/benchmark.json $(RUNS)/
 $(RUNS)/notebooks/07_every_configuration.ipynb: $(RUNS)/.sweep $(wildcard tables/*.xz)
 $(RUNS)/notebooks/08_how_far.ipynb: $(wildcard tables/how_far* sweeps/how_far*)
 $(RUNS)/notebooks/04_sweep.ipynb: $(RUNS)/.sweep
-$(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep notebooks/03_train.ipynb
+$(RUNS)/notebooks/05_evaluation.ipynb: $(RUNS)/.sweep notebooks/03_train.ipynb $(wildcard tables/every.csv.xz)
 $(RUNS)/notebooks/09_your_own_picture.ipynb: $(RUNS)/notebooks/05_evaluation.ipynb $(wildcard notebooks/pictures/*.png)
 
 reports/index.html: $(EXECUTED) $(wildcard lab/pages/templates/*)
