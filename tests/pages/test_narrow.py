@@ -37,7 +37,7 @@ def boxes(texts):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("draw", CASES.keys() - set(HEAT), ids=lambda draw: draw.__name__)
+@pytest.mark.parametrize("draw", [draw for draw in CASES if draw not in HEAT], ids=lambda draw: draw.__name__)
 def test_a_figure_is_as_narrow_as_a_telephone_with_labels_in_their_own_size(draw):
     fig, ax = plt.subplots(figsize=(8, 5))
     draw(ax, *CASES[draw]).set_title(LONG)
