@@ -130,7 +130,7 @@ def compute(table: Cube, replays: int = REPLAYS, runs: int = RUNS, path: Path = 
     if not table.complete:
         raise ValueError(f"{(~table.there).sum():,} of {len(table.there):,} choices are not in the table yet")
     frames = [frame for frame in [pd.read_csv(path)] if set(frame["seed"]) == set(table.seeds)] if path.exists() else []
-    done = {(*one,) for frame in frames for one in frame[["search", "replay"]].itertuples(index=False)}
+    done = {one for frame in frames for one in zip(frame["search"], frame["replay"], strict=True)}
     lacking = [one for one in itertools.product(SEARCHES, range(replays)) if one not in done]
     made = Parallel(workers, return_as="generator")(delayed(_rows)(table, runs, *one) for one in lacking)
     start = time.monotonic()
