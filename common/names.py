@@ -37,11 +37,11 @@ def choose(key: str, name: Any, table: Mapping[str, Any]) -> Any:
         raise ValueError(f"{key}={shown(name)}: no such {key}{close or '.'} Choose from {', '.join(table)}.") from None
 
 
-def first_unknown(names: Iterable[object], known: Collection[str], what: str) -> str | None:
+def first_unknown(names: Iterable[object], known: Collection[str], what: str, *, hinted: bool = True) -> str | None:
     """One sentence on the first of `names` that is not `known`, which are all there is of `what`; None without one."""
     for name in names:
         if name not in list(known):  # which a name that is no text, but a list, can be looked for in
-            near = nearest(name, known)
+            near = nearest(name, known) if hinted else None
             hint = f"the nearest is {near!r}" if near else f"choose from {', '.join(known)}"
             return f"{shown(name)} is not {what}: {hint}"
     return None

@@ -163,8 +163,7 @@ class Fit:
         what = f"a metric that {TRAINING.name} reports"
         near = nearest(metric, METRICS)
         longer = near and near in synonyms.bare(metric)  # test/accuracy is another thing than accuracy
-        every = f"{metric!r} is not {what}: choose from {', '.join(METRICS)}"
-        self.lacks.append(every if longer else str(first_unknown([metric], METRICS, what)))
+        self.lacks.append(str(first_unknown([metric], METRICS, what, hinted=not longer)))
         return metric
 
     def _require_images(self) -> None:
