@@ -56,6 +56,7 @@ HELD = {  # instructions that all peers can be held to, on a processor that has 
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
     }
 }
+REST = 0.3  # seconds after each answer of several threads, which go on spinning for up to 0.2 s
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
@@ -93,6 +94,7 @@ class Worker:
     ) -> None:
         environment = os.environ | dict.fromkeys(THREADS, str(threads))
         environment["PYTHONPATH"] = os.pathsep.join(map(str, (root, ROOT / "benchmarks", ROOT)))
+        self.rest = REST if threads > 1 else 0
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in __exit__)
         self.peer, self.started = peer, time.perf_counter()
         command = [sys.executable, __file__, "worker", peer, workload, str(limit)]
@@ -111,12 +113,14 @@ class Worker:
         """Have the worker do it; return cpu and wall seconds, its peak memory in MB, and the value."""
         try:
             print(request, file=self.process.stdin, flush=True)
-            return json.loads(self.process.stdout.readline())
+            answer = json.loads(self.process.stdout.readline())
         except (OSError, ValueError) as error:
             code = self.process.wait()
             self.errors.seek(0)
             said = self.errors.read().strip().splitlines() or ["it said nothing"]
             raise SystemExit(f"{self.peer} ended with exit code {code}: {said[-1]}") from error
+        time.sleep(self.rest)  # else they would take a core from whoever is timed next
+        return answer
 
     def __enter__(self) -> Worker:
         return self
@@ -131,12 +135,25 @@ class Worker:
 # --- Measuring --------------------------------------------------------------------------------------------------------
 
 
-def compare(workers: dict[str, Worker], requests: Sequence[str], rounds: int) -> dict[str, dict[str, dict[str, Any]]]:
-    """Request -> worker -> {"first", "cpu", "wall"}: seconds of the first time, then of each round; all take turns."""
-    timings = {r: {name: {"cpu": [], "wall": []} for name in workers} for r in requests}
-    for request, (name, worker) in itertools.product(requests, workers.items()):
-        timings[request][name]["first"] = worker.ask(request)["wall"]
-    names = list(workers)
+def compare(
+    workers: dict[str, Worker], requests: Sequence[str], rounds: int, spared: Iterable[str] = ()
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Request -> worker -> {"first", "cpu", "wall"}: seconds of the first time, then of each round; all take turns.
+
+    One of the `spared` workers that dies at its first time is left out, and that is said.
+    """
+    timings: dict[str, dict[str, dict[str, Any]]] = {request: {} for request in requests}
+    for name, worker in workers.items():
+        try:
+            first = [worker.ask(request)["wall"] for request in requests]
+        except SystemExit as error:
+            if name not in spared:
+                raise
+            print(f"{error}: it is left out", file=sys.stderr, flush=True)
+            continue
+        for request, seconds in zip(requests, first, strict=True):
+            timings[request][name] = {"cpu": [], "wall": [], "first": seconds}
+    names = list(timings[requests[0]])
     for turn in range(rounds):
         turn %= len(names)
         for request, name in itertools.product(requests, names[turn:] + names[:turn]):  # nobody is always the last
@@ -207,9 +224,9 @@ def run(
                 with ExitStack() as stack:
                     able = [p for p in peers if PEERS[p].takes(WORKLOADS[workload])]
                     workers = {p: stack.enter_context(Worker(p, workload, t, limit=limit)) for p in able}
-                    measurements["measured"][key] = compare(
-                        workers, ["epoch", "predict"], rounds if t == 1 else min(rounds, 3)
-                    )
+                    turns = rounds if t == 1 else min(rounds, 3)
+                    others = workers.keys() - {"numpy", "numba"}
+                    measurements["measured"][key] = compare(workers, ["epoch", "predict"], turns, others)
             case "start", peer:
                 measurements["measured"][key] = start(peer, rounds, limit)
             case "pair", peer, workload:

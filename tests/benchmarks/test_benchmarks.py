@@ -179,6 +179,19 @@ def test_core_prints_medians_and_the_median_of_the_ratios_of_each_round(monkeypa
     assert capsys.readouterr().out.split()[-3:] == ["2.000", "2.000", "1.500"]
 
 
+def test_a_peer_that_dies_at_its_first_epoch_is_left_out_and_said_but_ours_may_not(capsys):
+    class Dying(Scripted):
+        def ask(self, request):
+            raise SystemExit("it ended with exit code -11")
+
+    workers = {"numpy": Scripted("numpy", "W1", 10), "torch": Dying("torch", "W1", 10)}
+    timings = bench.compare(workers, ["epoch"], 3, ["torch"])
+    assert list(timings["epoch"]) == ["numpy"]
+    assert "exit code -11: it is left out" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="-11"):
+        bench.compare({"numpy": Dying("numpy", "W1", 10)}, ["epoch"], 3, ["torch"])
+
+
 def test_ranges_of_a_table():
     peer = {"first": 3.0, "cpu": [1.0, 2.0, 4.0], "wall": [1.0, 1.0, 1.0]}
     measurements = {"limit": 10, "measured": {"compare W1 1": {"epoch": {"numpy": peer}, "predict": {"numpy": peer}}}}
