@@ -32,13 +32,7 @@ def upload(folders: Iterable[str | Path], *, delete: bool = False) -> int:
     earlier; record, weights and notebook stay. Raises ConnectionError unless all were uploaded, with a sentence that
     says why and what to do: nothing is lost, and the same call again goes on with the rest.
     """
-    ended: list[Path] = []
-    for folder in map(Path, folders):
-        logs = sorted(folder.resolve().glob("wandb/offline-run-*/run-*.wandb"))
-        if logs and record_of(folder).get("status") == "running":
-            print(f"{folder.name} is left alone: it is under way, or was killed and waits to run again", flush=True)
-        else:
-            ended += logs
+    ended = _ended(map(Path, folders))
     waiting = [log for log in ended if not _settled(log)]
     batches = [waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH)]
     done, reason = 0, ""
@@ -66,6 +60,18 @@ def upload(folders: Iterable[str | Path], *, delete: bool = False) -> int:
     if not waiting:
         print("there is nothing to upload: W&B has every run that has ended", flush=True)
     return done
+
+
+def _ended(folders: Iterable[Path]) -> list[Path]:
+    """The offline files of runs, but for those under way, which are named."""
+    ended: list[Path] = []
+    for folder in folders:
+        logs = sorted(folder.resolve().glob("wandb/offline-run-*/run-*.wandb"))
+        if logs and record_of(folder).get("status") == "running":
+            print(f"{folder.name} is left alone: it is under way, or was killed and waits to run again", flush=True)
+        else:
+            ended += logs
+    return ended
 
 
 def _mark(log: Path) -> Path:
