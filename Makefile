@@ -59,10 +59,10 @@ twin: .venv/.developers data  ## train the best of them in PyTorch beside it, ho
 reports: reports/index.html  ## the pages in reports/
 
 test: .venv/.developers lint data  ## every check
-	$(PY) -m pytest -n 3 --dist worksteal
+	$(PY) -m pytest -n 4 --dist worksteal
 
 quick: .venv/.developers  ## the checks that need nothing but their own process
-	$(PY) -m pytest -n 3 --dist worksteal -m "not (kernel or browser or service or torch or database or numba)"
+	$(PY) -m pytest -n 4 --dist worksteal -m "not (kernel or browser or service or torch or database or numba)"
 
 fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
 	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py \

@@ -19,7 +19,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
-from test_notebooks import NOTEBOOKS, SMALL, SMALL_SWEEP, environment, link_data
+from test_notebooks import EVALUATION, NOTEBOOKS, SMALL, SMALL_SWEEP, environment, link_data, poison
 
 from page_kit import KERNEL
 from tree import ROOT
@@ -130,12 +130,18 @@ def opened(browser, lab, tmp_path):
 
 @pytest.mark.long
 @pytest.mark.kernel
-def test_every_notebook_runs_in_jupyterlab(opened, chapters):
+def test_every_notebook_runs_in_jupyterlab_and_one_alone_with_the_test_images(opened, chapters, tmp_path):
     for path in NOTEBOOKS:
+        data = link_data(tmp_path / "data", "test")
+        if path.stem != EVALUATION:
+            poison(data)
         with opened(path.name) as page:
             assert changed(page) == 0, path.name
             run_all(page)
             assert errors(page) == [], path.name
+            if path.stem == "03_train":  # all curves that grew while it learnt were one picture
+                training = page.locator(".jp-CodeCell").filter(has_text="in net.train(train, validation):")
+                assert training.locator(".jp-RenderedImage img").count() == 1
 
 
 @pytest.mark.kernel
