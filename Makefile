@@ -129,7 +129,7 @@ $(RUNS)/.sweep: sweeps/random.yaml sweeps/bayes.yaml notebooks/03_train.ipynb $(
 
 $(EXECUTED): $(RUNS)/notebooks/%.ipynb: notebooks/%.ipynb $(CODE) requirements.lock | data
 	$(PY) report.py run $<
-$(RUNS)/notebooks/06_benchmark.ipynb: $(wildcard $(RUNS)/benchmark.json $(RUNS)/sweeping.json benchmarks/results/*.json)
+$(RUNS)/notebooks/06_benchmark.ipynb: $(wildcard $(RUNS)/benchmark.json $(RUNS)/sweeping.json benchmarks/results/*.json benchmarks/results/*/*.json)
 $(RUNS)/notebooks/07_every_configuration.ipynb: $(RUNS)/.sweep $(wildcard tables/*.xz)
 $(RUNS)/notebooks/08_how_far.ipynb: $(wildcard tables/how_far* sweeps/how_far*)
 $(RUNS)/notebooks/04_sweep.ipynb: $(RUNS)/.sweep

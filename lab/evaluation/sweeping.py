@@ -1,4 +1,4 @@
-"""What `make bench-sweep` has found of the cost of a sweep's runs: runs/sweeping.json."""
+"""What `make bench-sweep` has found of the cost of a sweep's runs: runs/sweeping.json, or what the repository ships."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ if TYPE_CHECKING:
 AGENT = "wandb agent"
 
 
-def kept(path: Path) -> dict[str, Any]:
-    """What was measured; empty without a file, or for one that is damaged, which is then said."""
+def kept(*paths: Path) -> dict[str, Any]:
+    """What the first file has that is there and whole; empty if none is. One that is damaged is said."""
     from lab.tracking.described import Swept, read_or_say
 
-    return read_or_say(Swept, path, "make bench-sweep")
+    measurements = (read_or_say(Swept, path, "make bench-sweep") for path in paths)
+    return next(filter(None, measurements), {})
 
 
 def table(measurements: Mapping[str, Any]) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def table(measurements: Mapping[str, Any]) -> pd.DataFrame:
 def finding(measurements: Mapping[str, Any]) -> str:
     """What a run costs beside its training, and where that was measured; where it was not, how to."""
     if not measurements:
-        return "*Not measured on this machine yet: `make bench-sweep` does it, in a quarter of an hour.*"
+        return "*Not measured yet: `make bench-sweep` does it, in a quarter of an hour.*"
     where = f"{measurements['processor']}, {measurements['date'][:10]}, at commit {measurements['commit']}"
     sentence = f"A run of a sweep costs {measurements['overhead']:.2f} s of a core besides its training"
     rates = measurements["an hour"]

@@ -39,6 +39,14 @@ def test_what_was_not_measured_is_said(tmp_path):
     assert "`make bench-sweep`" in sweeping.finding(measurements)
 
 
+def test_what_was_measured_here_stands_before_what_ships(tmp_path):
+    here, ships = tmp_path / "sweeping.json", tmp_path / "shipped.json"
+    ships.write_text(json.dumps(FOUND))
+    assert sweeping.kept(here, ships) == FOUND
+    here.write_text(json.dumps(FOUND | {"overhead": 0.5}))
+    assert sweeping.kept(here, ships)["overhead"] == 0.5
+
+
 @pytest.mark.parametrize(
     "change", [{"overhead": "x"}, {"share": [1]}, {"runs": 0}, {"date": "soon"}, {"an hour": None}]
 )
