@@ -252,6 +252,12 @@ def fastest(table: pd.DataFrame) -> str:
     return said + (f", level with {' and '.join(level)}" if level else "")
 
 
+def leaders(measurements: Mapping[str, Any], threads: int = 1) -> str:
+    """Workload by workload, what is `fastest` with so many threads; empty where that was not measured."""
+    table = measured(measurements, threads=threads, unit="cpu" if threads == 1 else "wall")
+    return "; ".join(f"{workload} {fastest(rows)}" for workload, rows in table.groupby("workload"))
+
+
 def provenance(measurements: Mapping[str, Any]) -> str:
     """On what, when and from what it was measured, in a sentence; where nothing was, how to."""
     if not measurements.get("measured"):

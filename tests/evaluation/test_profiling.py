@@ -77,6 +77,20 @@ def test_peers_of_which_now_one_and_now_the_other_is_ahead_are_level():
     assert profiling.faster(table, "ours", "far") == "W1 1.10 (1.05 to 1.10)"
 
 
+def test_with_two_threads_the_clock_counts_and_with_one_the_processor():
+    def timed(cpu, wall):
+        return {"cpu": [cpu] * 2, "wall": [wall] * 2}
+
+    titles = {"gemm": profiling.BARE, "a": "ours", "b": "theirs"}
+    rounds = {"gemm": timed(1.0, 1.0), "a": timed(2.0, 4.0), "b": timed(3.0, 3.0)}
+    measured = {f"compare {w} {threads}": {"epoch": rounds} for w, threads in (("W1", 1), ("W2", 1), ("W1", 2))}
+    found = {"titles": titles, "measured": measured}
+    once = "ours, 2.00 times the bare products"
+    assert profiling.leaders(found) == f"W1 {once}; W2 {once}"
+    assert profiling.leaders(found, threads=2) == "W1 theirs, 3.00 times the bare products"
+    assert profiling.leaders({}, threads=2) == ""
+
+
 def test_results_of_several_machines_stand_side_by_side():
     other = FOUND | {"machine": "another", "instructions": "AVX2"}
     beside = profiling.side_by_side([FOUND, other, {}, FOUND])
