@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 
 from common.names import first_unknown
 from lab.search.executors import Judge
@@ -22,7 +23,16 @@ MOST = 512  # runs side by side
 POLL = 1.0  # seconds between two looks at how many workers there are
 GRACE = 10  # seconds that interrupted notebooks have to record it before their kernels are killed
 
+AGAIN = "interrupted: run this again, and it goes on from here; what has ended is kept"
+
 Tell = Callable[[Job, list[Record]], object]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody has interrupted a sweep. A notebook shows this text, and not where in the code that was."""
+
+    def _render_traceback_(self) -> list[str]:  # which IPython asks for
+        return [str(self)]
 
 
 class Driver:
@@ -54,14 +64,15 @@ class Driver:
         """Run all jobs. A job that is None asks to wait until a run has ended.
 
         A KeyboardInterrupt interrupts the notebooks, which have ten seconds to record it before their kernels are
-        killed; a second one kills them at once.
+        killed; a second one kills them at once. Raises Interrupted then.
         """
         with self.progress, ThreadPoolExecutor(MOST, thread_name_prefix="run") as self._pool:
             try:
                 self._drive(iter(jobs))
             except KeyboardInterrupt:
-                self._interrupt()
-                raise
+                with suppress(KeyboardInterrupt):
+                    self._interrupt()
+                raise Interrupted(AGAIN) from None
             except SweepError as error:
                 self._interrupt() if error is self._fault else self._finish()  # what runs already is let finish
                 raise

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 from common.files import write_json
 from common.words import shown
@@ -1010,6 +1011,29 @@ def test_ctrl_c_records_what_was_running_and_leaves_no_process(notebook):
     assert [record["status"] for record in records] == ["interrupted", "interrupted"]
     assert len(run(plan, 2, notebook=notebook)) == 2
     assert len(set(journal("begin"))) == 2
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to another process")
+def test_a_cell_of_a_notebook_that_is_interrupted_shows_one_sentence(notebook, monkeypatch):
+    monkeypatch.setenv("EPOCH", "30")
+    manager, client = start_new_kernel(kernel_name="python3")
+    try:
+        plan, shown = definition(run_cap=6), []
+        asked = client.execute(f"from lab.search import sweep\nsweep.run({plan!r}, notebook={str(notebook)!r})")
+        wait_for(lambda: len(journal("begin")) == 2)
+        manager.interrupt_kernel()
+        while (message := client.get_iopub_msg(timeout=30))["content"].get("execution_state") != "idle":
+            if message["parent_header"].get("msg_id") == asked:
+                shown.append((message["msg_type"], message["content"]))
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    (error,) = [content for kind, content in shown if kind == "error"]
+    assert error["traceback"] == ["interrupted: run this again, and it goes on from here; what has ended is kept"]
+    texts = [content["text"] for kind, content in shown if kind == "stream"]
+    assert not [text for text in texts if "Kernel died" in text or "Traceback" in text]
+    assert [record["status"] for record in sweep.records("trial")] == ["interrupted", "interrupted"]
 
 
 def test_a_target_that_is_reached_ends_the_sweep(notebook):
