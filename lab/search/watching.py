@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+from optuna.logging import WARNING, set_verbosity
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -67,6 +71,18 @@ class _Quiet(WSGIRequestHandler):
         """Say nothing of requests."""
 
 
+def _read_only(app: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """The dashboard for who looks: what somebody changed there would be changed in a copy, and lost."""
+
+    def answer(environ: Mapping[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return app(environ, start)
+        start("403 Forbidden", [("Content-Type", "application/json")])
+        return [json.dumps({"reason": "sweeps are only read here"}).encode()]
+
+    return answer
+
+
 def server(copies: Copies, host: str = HOST, port: int = PORT) -> WSGIServer:
     """The dashboard's server; raises SweepError where it cannot be had."""
     try:
@@ -74,13 +90,14 @@ def server(copies: Copies, host: str = HOST, port: int = PORT) -> WSGIServer:
     except ImportError as error:
         raise SweepError("watching needs Optuna's dashboard: make watch, or pip install optuna-dashboard") from error
     try:
-        return make_server(host, port, wsgi(copies.storage), handler_class=_Quiet)
+        return make_server(host, port, _read_only(wsgi(copies.storage)), handler_class=_Quiet)
     except (OSError, OverflowError) as error:  # the latter for what is no number of a port
         raise SweepError(f"port {port} of {host} cannot be had ({text_of(error)}): choose another --port") from error
 
 
 def watch(port: int = PORT, root: Path | None = None) -> None:
     """Serve the dashboard until somebody interrupts it."""
+    set_verbosity(WARNING)  # not a line for each study that is copied
     copies, ended = Copies(root or runs_root()), threading.Event()
     copies.refresh()
 

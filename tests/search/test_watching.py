@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+import urllib.error
 import urllib.request
 
 import optuna
@@ -67,6 +68,27 @@ def test_a_sweep_goes_on_while_it_is_watched_and_the_page_answers(sweep, tmp_pat
     assert names == ["trial-1"]
     copies.refresh()
     assert study(copies).best_value == 0.75
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST", "PUT"])
+def test_nothing_is_changed_in_the_dashboard(method, sweep, tmp_path):
+    """A copy that somebody removes there would be missing at the next look."""
+    copies = watching.Copies(tmp_path)
+    copies.refresh()
+    with watching.server(copies, port=0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}/api/studies/0{'/note' * (method == 'PUT')}"
+        try:
+            with pytest.raises(urllib.error.HTTPError) as refusal:
+                urllib.request.urlopen(urllib.request.Request(address, b"{}", method=method), timeout=30)
+        finally:
+            server.shutdown()
+            thread.join()
+    with refusal.value as answer:
+        assert answer.code == 403
+        assert "only read" in json.load(answer)["reason"]
+    assert [one.study_name for one in copies.storage.get_all_studies()] == ["trial-1"]
 
 
 def test_a_file_that_stays_locked_is_named_once_and_read_later(sweep, tmp_path, monkeypatch, capsys):
