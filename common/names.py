@@ -10,6 +10,11 @@ from typing import Any
 from common.words import shown
 
 ALIKE = 0.75  # share of letters that two names have in common, in order; a hint that is wrong is worse than none
+OTHERS = """
+    adamax radam adamp adan adamod qhadam nadamw nadamax sparseadam asgd sgdp sgdw sgdr rprop rmsproptf prelu rrelu
+    crelu relu6 relu2 selu celu glu swiglu geglu reglu hardsigmoid logsigmoid atan bentidentity binarycrossentropy
+    squaredlogerror
+"""  # what other libraries have, and is another thing than what has the most similar name here
 
 LONGEST_FILE = 200  # bytes of a file's name: systems allow 255, and some is left for endings
 PLAIN_FILE = re.compile(r"\w([\w %+,=()\[\]{}.-]*[\w%+,=()\[\]{}-])?")
@@ -17,7 +22,9 @@ DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # 
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like `name`; None if none is much like it."""
+    """The known name that is most like `name`; None if none is much like it, or it is that of another thing."""
+    if re.sub(r"[\W_]", "", str(name)).casefold() in OTHERS.split():
+        return None
     return next(iter(difflib.get_close_matches(str(name), list(known), 1, ALIKE)), None)
 
 

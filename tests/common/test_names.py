@@ -1,5 +1,6 @@
 """Hints for names that somebody typed are right, or there is none."""
 
+import importlib
 import re
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.names import file_name, first_unknown, nearest
+from nn_core import NeuralNetwork
 
 PARAMETERS = ["layers", "num_hidden_neurons", "learning_rate", "weight_decay", "loss", "batch_size"]
 
@@ -22,6 +24,22 @@ def test_a_slip_is_recognised(typed, meant):
 @pytest.mark.parametrize("typed", ["val_loss", "hidden_layers", "weight_init", "momentum"])
 def test_another_word_is_no_slip(typed):
     assert nearest(typed, PARAMETERS) is None
+
+
+@pytest.mark.parametrize("typed", ["adamax", "radam", "log_sigmoid", "prelu", "swiglu", "binary_crossentropy", "sgdr"])
+def test_what_others_have_under_a_name_that_is_nearly_ours_gets_no_hint(typed):
+    known = [*NeuralNetwork.OPTIMIZERS, *NeuralNetwork.ACTIVATIONS, *NeuralNetwork.LOSSES]
+    assert nearest(typed, known) is None
+    assert nearest(f"{known[0]}x", known) == known[0]
+
+
+@pytest.mark.parametrize(("table", "module"), [("OPTIMIZERS", "optim"), ("ACTIVATIONS", "nn.modules.activation")])
+def test_what_pytorch_has_and_we_have_not_gets_no_hint(table, module, torch):
+    known = list(getattr(NeuralNetwork, table))
+    theirs = {name.casefold() for name in importlib.import_module(f"torch.{module}").__all__ if name[0].isupper()}
+    others = theirs - {name.replace("_", "") for name in known}
+    assert len(others) > 9
+    assert {name: nearest(name, known) for name in others} == dict.fromkeys(others)
 
 
 def test_one_sentence_names_the_first_that_is_unknown():
