@@ -49,14 +49,16 @@ class Fit:
 
     def _space(self, taken: list[str]) -> dict[str, Parameter]:
         space: dict[str, Parameter] = {}
+        meaning: dict[str, str] = {name: name for name in self.sweep.space}  # whose word each of ours is
         unknown: list[str] = []
         for name, parameter in self.sweep.space.items():
             ours = self._name(name, parameter)
             if ours is None:
                 self._without(name, parameter, unknown)
                 continue
-            if ours in space or (ours != name and ours in self.sweep.space):
-                raise SweepError(f"two parameters mean {ours}, one of them {name!r}: leave one of them out")
+            if (other := meaning.setdefault(ours, name)) != name:
+                self.lacks.append(f"{other!r} and {name!r} both mean {ours}: leave one of them out")
+                continue
             if ours != name:
                 taken.append(f"{name} is taken for {ours}")
                 parameter = replace(parameter, path=(ours,))
