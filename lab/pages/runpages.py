@@ -61,7 +61,8 @@ def _notebook(
     config = "\n".join(f"| {plain(name)} | {plain(value)} |" for name, value in _asked(record).items())
     cells = [
         f"# Run {place}: {_title(metric, last[metric.name])}",
-        f"Number {place} of the runs by {plain(metric.words)} after the last epoch. Its folder is `{record['name']}`.",
+        f"Number {place} of the runs, those of the best configuration by {plain(metric.words)} first. Its folder is "
+        f"`{record['name']}`.",
         f"## What it was asked for\n\n| parameter | value |\n|---|---|\n{config}",
         "## How it learnt",
         _shown(_curves, record["history"]),

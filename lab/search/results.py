@@ -149,6 +149,13 @@ def sought(*names: str, root: str | Path | None) -> Sought:
     return Sought(*goals[names[0]], {name: some for name, (_, some) in sweeps.items()})
 
 
+def best_first(*names: str, root: str | Path | None = None) -> list[tuple[str, Record]]:
+    """The runs of sweeps that seek the same, each after its sweep's name: those of the best configuration first."""
+    both = sought(*names, root=root)
+    sweeps = {id(result): sweep for sweep, some in both.results.items() for result in some}
+    return [(sweeps[id(result)], record) for result in both.ranked for record in result.records]
+
+
 def best_of(*names: str, root: str | Path | None = None) -> Record:
     """The record of the run with the best metric after its last epoch, of one sweep or of several that seek the same.
 
@@ -206,17 +213,22 @@ def table(name: str, root: str | Path | None = None) -> pd.DataFrame:
 def listing(name: str, root: str | Path | None = None, *, everything: bool = False) -> pd.DataFrame:
     """The table of a sweep for a reader: best first, the runs of a configuration one after the other.
 
-    Unless `everything` is asked for, it has the sweep's metric, what varies from run to run, and what became of each.
+    With several seeds, the `mean` over them, by which it goes, stands before what each has come to. Unless `everything`
+    is asked for, it has the sweep's metric, what varies from run to run, and what became of each.
     """
     state, unordered = swept(name, root)
-    runs = [record for result in ranked(unordered, state["goal"]) for record in result.records]
-    rows = table_of(runs)
+    ordered = ranked(unordered, state["goal"])
+    runs = [record for result in ordered for record in result.records]
+    parameters = _parameters(runs)
+    means = {"mean": [result.value for result in ordered for _ in result.records]} if state.get("seeds", 1) > 1 else {}
+    rows = table_of(runs).assign(**_beside(parameters, means))
     if everything:
         return rows
-    parameters = _parameters(runs)
     varied = [key for key in rows if key in parameters and rows[key].nunique(dropna=False) > 1]
-    metric, *others = _beside(parameters, dict.fromkeys((_column(state["metric"]), "status", "epochs", "seconds")))
-    return rows[[column for column in (metric, *varied, *others) if column in rows]]
+    others = (*means, _column(state["metric"]), "status", "epochs", "seconds")
+    columns = list(_beside(parameters, dict.fromkeys(others)))
+    columns[len(means) + 1 : len(means) + 1] = varied
+    return rows[[column for column in columns if column in rows]]
 
 
 def table_of(runs: Sequence[Record]) -> pd.DataFrame:

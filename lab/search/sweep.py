@@ -24,6 +24,7 @@ from lab.search.confirmation import Confirmation
 from lab.search.confirming import best, confirmed, status
 from lab.search.driving import Driver
 from lab.search.executors import Executor, Here
+from lab.search.fitting import Fit
 from lab.search.jobs import Job, Jobs
 from lab.search.keeping import Copies, Retention
 from lab.search.planning import KEEP, Options, Plan, plan
@@ -31,6 +32,7 @@ from lab.search.progress import Progress
 from lab.search.reading import SweepError
 from lab.search.results import (
     Result,
+    best_first,
     configurations,
     folder_of,
     has_ended,
@@ -50,7 +52,7 @@ from lab.search.results import (
 from lab.search.running import Runner
 from lab.search.space import Config
 from lab.search.storage import File, State
-from lab.search.sweepfile import METRIC, OTHERS, read, refuse_name
+from lab.search.sweepfile import METRIC, OTHERS, Sweep, read, refuse_name
 from lab.search.trials import Trial
 from lab.search.verdicts import RULES, Verdicts
 from lab.tracking import ENDED, Record, record_of, upload
@@ -62,6 +64,7 @@ __all__ = [
     "Result",
     "SweepError",
     "best",
+    "best_first",
     "choice",
     "configurations",
     "confirmed",
@@ -79,8 +82,14 @@ __all__ = [
     "send",
     "status",
     "table",
+    "understood",
 ]
 choice = best  # as chapter 5 calls it
+
+
+def understood(source: str | Path | dict, notebook: str | Path = TRAINING) -> Sweep:
+    """What a sweep file, or a dictionary, asks for, in the words of the notebook; raises SweepError as `read` does."""
+    return Fit(read(source), Notebook(notebook)).sweep
 
 
 def run(

@@ -72,7 +72,7 @@ def test_runs_that_were_ranked_by_a_loss_say_so(root, tmp_path, monkeypatch):
     runpages.write([(RECORD, root / "kept")], judge, ["Coat", "Shirt"], "validationloss")
     title, ranked, *_ = nbformat.read(tmp_path / "notebooks" / "runs" / "01.ipynb", 4).cells
     assert title.source == "# Run 1: validation loss 1"
-    assert ranked.source.startswith("Number 1 of the runs by validation loss ")
+    assert ranked.source.startswith("Number 1 of the runs, those of the best configuration by validation loss first.")
 
 
 def test_where_a_run_was_kept_on_this_machine_is_left_out(root, page):

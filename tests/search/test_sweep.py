@@ -441,6 +441,12 @@ def test_each_configuration_runs_with_every_seed_and_counts_by_the_mean(notebook
     table = run(plan, notebook=notebook, execute=fake)
     assert freeze(fake.ran) == {(("layers", n), ("seed", seed)) for n in (2, 3, 4) for seed in (0, 1, 2)}
     assert len(table) == len(fake.ran) == 9
+    rows = sweep.listing("trial")
+    assert list(rows.columns[:4]) == ["mean", "validationaccuracy", "layers", "seed"]
+    assert list(rows.layers) == [3] * 3 + [2] * 3 + [4] * 3
+    assert rows["mean"].tolist() == pytest.approx([1.0] * 3 + [0.9 + 0.01 / 3] * 3 + [0.9] * 3)
+    assert rows.validationaccuracy.idxmax() == 6  # the luckiest seed of all is the last configuration's
+    assert [record["config"]["layers"] for _, record in sweep.best_first("trial")] == list(rows.layers)
     assert sweep.best("trial")["config"]["layers"] == 3  # 1.0 on average; 4 has 1.4 with its best seed, 0.9 on average
     values = {trial.params["layers"]: trial.value for trial in trials_of("trial")[1]}
     assert values == pytest.approx({2: 0.9 + 0.01 / 3, 3: 1.0, 4: 0.9})

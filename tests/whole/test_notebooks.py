@@ -310,6 +310,37 @@ def test_the_chapter_on_a_sweep_that_minimizes_a_loss_ranks_and_tells_of_that_lo
     assert first == f"# Run 1: validation loss {least:.4g}"
 
 
+OTHERS_WORDS = {  # a list of widths, a setting that one optimizer has alone, and seeds
+    "hidden_layer_sizes": {"values": [8, [16, 8]]},
+    "optim": {"values": ["adam", "momentum"]},
+    "momentum": {"value": 0.8},
+    "lr": {"values": [0.001, 0.01]},
+    "epochs": {"value": 1},
+    "limit": {"value": 1000},
+}
+
+
+@pytest.mark.long
+@pytest.mark.kernel
+def test_the_chapter_on_a_sweep_takes_others_words_and_goes_by_the_mean_over_seeds(runs, poisoned, tmp_path):
+    file = tmp_path / "small.yaml"
+    file.write_text(yaml.safe_dump(SMALL_SWEEP | {"parameters": OTHERS_WORDS, "seeds": 2}), encoding="utf-8")
+    run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
+    found = {}
+    for path in runs.glob("small/*/record.json"):
+        record = json.loads(path.read_text("utf-8"))
+        alike = json.dumps({name: value for name, value in record["config"].items() if name != "seed"})
+        found.setdefault(alike, {})[record["config"]["seed"]] = record["history"][-1]["validationaccuracy"]
+    assert [sorted(values) for values in found.values()] == [[0, 1]] * 4
+    first, *_ = ordered = sorted(found.values(), key=lambda values: -sum(values.values()))
+    [opening] = [cell for cell in executed(runs, SWEEP) if "found" in cell.metadata.get("tags", [])]
+    said = f"The best of 4 configurations, by the mean of 2 seeds, is right for {sum(first.values()) / 2:.2%}"
+    assert said in opening.outputs[0].data["text/markdown"]
+    pages = [nbformat.read(runs / "notebooks" / "runs" / f"{k:02}.ipynb", as_version=4) for k in range(1, 9)]
+    values = [f"{values[seed]:.2%}" for values in ordered for seed in (0, 1)]
+    assert all(value in page.cells[0].source for value, page in zip(values, pages, strict=True))
+
+
 @pytest.mark.long
 @pytest.mark.kernel
 def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, poisoned, tmp_path):
