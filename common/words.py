@@ -5,10 +5,14 @@ import os
 import re
 
 SECRET = re.compile(r"key|token|secret|passw|credential|auth(?!or(?!i[sz]))", re.IGNORECASE)  # in a variable's name
-USER = re.compile(r"(?<=://)\S*@")  # in an address, with what proves that it is they
+# Possessive and atomic where they can be, so that a text of any length takes no longer than it takes to read.
+USER = re.compile(r"((?<!\S)(?>\S*?://))\S*@")  # in an address, with what proves that it is they
 PASSWORD = re.compile(r"://[^\s/:@]*:(\S+)@")
-ASSIGNED = re.compile(r"(\w*(?:key|token|secret|passw(?:or)?d)(?:s|[\d_]\w*)?[=:]\s*)[^\s&;,)]+", re.IGNORECASE)
+NAMED = r"""(?<!\w)(?=\w*?(?:key|token|secret|passw(?:or)?d)(?:s|[\d_]\w*+)?(?!\w))\w++["']?\s*[=:]\s*"""
+END = r"""(?=["']?[.:]?(?:[\s&;,)\]}]|$))"""  # of a value, before a quotation mark that is none of its own
+ASSIGNED = re.compile(rf"""({NAMED})(?:(["']).{{,999}}?\2{END}|[^\s&;,)]+?{END})""", re.IGNORECASE)
 LONGEST = 80  # characters that a sentence repeats of what it was given
+LONGEST_SENTENCE = 480
 SHORTEST = 6  # characters of what is taken for a secret: a shorter one would be found in words
 
 
@@ -44,7 +48,7 @@ def masked(text: str) -> str:
     That is what an address has before its @, what is assigned to a password, key or token, and what the environment has
     under such names.
     """
-    return ASSIGNED.sub(r"\1***", USER.sub("***@", without_secrets(text)))
+    return ASSIGNED.sub(r"\1\2***\2", USER.sub(r"\1***@", without_secrets(text)))
 
 
 def without_secrets(text: str) -> str:
