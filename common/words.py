@@ -37,6 +37,12 @@ def shown(value: object, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 4]} ..."
 
 
+def brief(sentence: str) -> str:
+    """A sentence on one line, its middle left out where it is long."""
+    words = " ".join(sentence.split())
+    return words if len(words) <= LONGEST_SENTENCE else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}"
+
+
 def first_line(error: BaseException) -> str:
     """What an error says first."""
     return str(error).partition("\n")[0] or type(error).__name__

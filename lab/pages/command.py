@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from common.streams import forgive
-from common.words import masked
+from common.words import brief, masked
 from lab.execution.notebook import NotebookError
 from lab.pages.refusals import ReportError
 from lab.pages.results import results
@@ -70,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{label}: {entry['value']}", f"({entry['note']})" if entry["note"] else "")
             print(f"Reports: {index}")
     except (ReportError, NotebookError, OSError) as error:
-        print(f"report.py: {masked(str(error))}", file=sys.stderr)
+        print(brief(f"report.py: {masked(str(error))}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

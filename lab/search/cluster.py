@@ -23,13 +23,13 @@ from typing import Any
 from distributed import Client, Future, KilledWorker
 
 from common.files import read_json, write_whole
-from common.words import masked
+from common.words import brief, masked
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Config, Notebook
 from lab.search import remote
 from lab.search.certificates import DISTRUST, ONE_AUTHORITY, require_certificates
 from lab.search.executors import Executor, Gone, Judge
-from lab.search.reading import SweepError, brief
+from lab.search.reading import SweepError
 from lab.search.remote import MOST_BYTES, Task
 
 ANSWER = 10.0  # seconds that a scheduler may take to answer

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.streams import forgive
-from common.words import masked
+from common.words import brief, masked
 from lab.execution.notebook import TRAINING, Notebook, NotebookError
 from lab.search import sweep
 from lab.search.check import check
 from lab.search.fitting import Fit
 from lab.search.planning import KEEP
-from lab.search.reading import SweepError, brief, load
+from lab.search.reading import SweepError, load
 from lab.search.results import folder_of
 from lab.search.space import points
 from lab.search.sweepfile import read

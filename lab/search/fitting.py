@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.names import first_unknown, nearest
+from common.words import brief, shown
 from lab.execution.notebook import TRAINING, Notebook, NotebookError
 from lab.search import synonyms
 from lab.search.distributions import once
-from lab.search.reading import SweepError, brief, shown
+from lab.search.reading import SweepError
 from lab.search.space import Listed, Parameter, Weighted
 from lab.search.sweepfile import METRICS, Sweep
 

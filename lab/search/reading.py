@@ -13,12 +13,11 @@ from typing import Any
 
 import yaml
 
-from common.words import PASSWORD, secrets, shown, without_secrets
+from common.words import PASSWORD, brief, secrets, shown, without_secrets
 
 MOST_BYTES = 100_000  # of a file: real ones have a few thousand
 MOST_CHARACTERS = 1_000_000  # of its content, once what aliases stand for is written out
 DEEPEST = 30
-LONGEST_SENTENCE = 480
 JSON_MARK = re.compile(r'[{}]|("(?:[^"\\]|\\.)*")\s*(:)?')  # where an object of JSON begins, ends, or has a key
 MERGE = "tag:yaml.org,2002:merge"  # of YAML's key <<
 SECRET_WORDS = r"(?:api[-_]?key|passw(?:or)?d|secret|credentials?|(?:access|auth)[-_]?token)"
@@ -34,12 +33,6 @@ class SweepError(ValueError):
 
     def __init__(self, sentence: str) -> None:
         super().__init__(brief(sentence))
-
-
-def brief(sentence: str) -> str:
-    """A sentence on one line, its middle left out where it is long."""
-    words = " ".join(sentence.split())
-    return words if len(words) <= LONGEST_SENTENCE else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}"
 
 
 def load(path: Path, say: Callable[[str], object]) -> dict[str, Any]:

@@ -522,6 +522,16 @@ def test_unknown_parameters_are_refused_with_the_nearest_name(root, executed, ca
     assert "literals only" in refusal(capsys, "run", path)
 
 
+def test_a_refusal_stays_short_whatever_it_names(root, executed, capsys):
+    long = "x" * 10_000
+    executed("# One", code(f"a: int = 1\n{long}: int = 1", tags=["parameters"]))
+    path = str(root / "notebooks" / "01_data.ipynb")
+    refusals = [refusal(capsys, "run", path, "-p", long[:-1], "1"), refusal(capsys, "run", path, "-p", "b", "1")]
+    executed("# One", f"<img src='{long}'>")
+    refusals.append(refusal(capsys, "build"))
+    assert max(map(len, refusals)) < 500
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [
