@@ -166,9 +166,13 @@ class NeuralNetwork:
         self.optimizer = self._make_optimizer(settings, arguments, chosen)
         self._sizes = [inputs, *widths, classes]
         self._backend = chosen(self._activation, self._loss, self.optimizer)
-        self._allocate()
-        for W in self._weights.values():
-            W[...] = initialize(*W.T.shape, initialization).T
+        try:
+            self._allocate()
+            for W in self._weights.values():
+                W[...] = initialize(*W.T.shape, initialization).T
+        except MemoryError as error:
+            lower = "lower num_hidden_neurons, layers, inputs or classes"
+            raise ValueError(f"there is no room in memory ({text_of(error)}): {lower}.") from error
 
     @property
     def backend(self) -> str:
@@ -222,14 +226,13 @@ class NeuralNetwork:
         self.optimizer.prepare(self._theta, self._decayed, carve)
 
     def _memory(self, n: int) -> Callable[..., ndarray]:
-        """What carves vectors (n,) from one block. Raises ValueError where there is no room for it."""
+        """What carves vectors (n,) from one block. Raises MemoryError where there is no room for it."""
         count = 3 + len(self.optimizer.vectors)
         try:
             return carver(count, n, self._dtype)
         except (MemoryError, ValueError) as error:  # the latter for more than there are addresses
-            size = f"{count * n * self._dtype.itemsize:,} bytes of memory for {n:,} parameters"
-            lower = "lower num_hidden_neurons, layers, inputs or classes"
-            raise ValueError(f"there is no room for {size}: {lower}.") from error
+            size = count * n * self._dtype.itemsize
+            raise MemoryError(f"{size:,} bytes are asked for, for {n:,} parameters") from error
 
     def _views(self, vector: ndarray) -> tuple[Mapping[int, ndarray], ...]:
         """See a flat vector as W_k (n_k, n_(k-1)), as b_k (n_k,) and, of layers that are normalized, as γ_k (n_k,).

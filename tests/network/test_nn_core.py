@@ -864,8 +864,11 @@ def test_a_corrupt_file_is_refused_or_it_was_no_byte_that_matters(tmp_path):
         ({"seed": 10**5000}, ["seed=a number of 16610 bits", "at most 3402823"]),
         ({"layers": 10**6}, ["layers=1000000", "at most 1000"]),
         ({"layers": None, "num_hidden_neurons": [1] * 10**6}, ["layers=1000000", "at most 1000"]),
-        ({"classes": 10**9, "num_hidden_neurons": 10**5}, ["no room for 2,00", "bytes", "lower num_hidden_neurons"]),
-        ({"num_hidden_neurons": 2**31 - 1}, ["bytes of memory", "lower num_hidden_neurons"]),
+        (
+            {"classes": 10**9, "num_hidden_neurons": 10**5},
+            ["no room in memory (2,00", "bytes", "lower num_hidden_neurons"],
+        ),
+        ({"num_hidden_neurons": 2**31 - 1}, ["bytes are asked for", "lower num_hidden_neurons"]),
         ({"batch_size": 10**400}, ["batch_size=1000", "at most 2147483647"]),
         ({"optimizer": "x" * 10_000}, ["optimizer='xxx", "Choose from"]),
         ({"x" * 10_000: 1}, ["no such setting"]),
@@ -878,6 +881,13 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config, expected):
         network(**config)
     for fragment in expected:
         assert fragment in one_sentence(error)
+    assert len(one_sentence(error)) < 500
+
+
+def test_no_room_for_what_is_drawn_after_the_block_is_said_as_well(monkeypatch):
+    monkeypatch.setitem(INITIALIZERS, "greedy", lambda n_in, n_out, rng: np.empty((n_in, n_out, 2**50)))
+    with pytest.raises(ValueError, match=r"no room in memory .*lower num_hidden_neurons") as error:
+        network(initializer="greedy")
     assert len(one_sentence(error)) < 500
 
 
