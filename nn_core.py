@@ -506,6 +506,8 @@ class NeuralNetwork:
     def __setstate__(self, state: dict[str, Any]) -> None:
         backend = "numpy" if state["config"]["backend"] == "numpy" else "auto"  # numba may be missing here
         self.__init__(**state["config"] | {"backend": backend})
+        for name, count in ("epoch", state["epoch"]), ("t", state["optimizer"].get("t", 0)):
+            _check_integer(name, count, 0)
         self.epoch = state["epoch"]
         self._shuffling.bit_generator.state = state["shuffling"]
         if state["theta"].shape != self._theta.shape:  # or NumPy would repeat a shorter one

@@ -88,7 +88,9 @@ class Optimizer:
         return {name: value for name, value in vars(self).items() if name not in self.passing}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from such a state. Raises ValueError if it is that of vectors of another length."""
+        """Go on from such a state. Raises ValueError if vectors are missing there, or of another length."""
+        if missing := set(self.vectors) - {*self.passing, *state}:
+            raise ValueError(f"nothing of what {type(self).__name__} remembers in {min(missing)}")
         for name, value in state.items():
             if name not in self.vectors:
                 setattr(self, name, value.copy() if isinstance(value, ndarray) else value)

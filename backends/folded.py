@@ -72,6 +72,7 @@ class NAdam(Adam, optimizers.NAdam):
     """optimizers.NAdam, folded: there m̂ is β₁ m / (1 - β₁ᵗ⁺¹) + (1 - β₁) g / (1 - β₁ᵗ), here c (b G + g)."""
 
     vectors = ("g_sum", "g2_sum", "lookahead")
+    passing = (*Optimizer.passing, "lookahead")
 
     def change(self, part, theta, gradient, c, e):
         denominator = self.accumulate(part, gradient, e)

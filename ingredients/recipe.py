@@ -159,7 +159,8 @@ class Recipe:
                 if own.shape != state[name].shape:  # or NumPy would repeat a shorter one
                     raise ValueError(f"{name} of {state[name].shape} for a network of {own.shape}")
                 own[...] = state[name]
-        for stream, saved in zip(self._streams, state.get("streams", ()), strict=False):
-            stream.bit_generator.state = saved
+        if not self.plain_steps:
+            for stream, saved in zip(self._streams, state["streams"], strict=True):
+                stream.bit_generator.state = saved
         if self.average:
             self.average.count = state["count"]

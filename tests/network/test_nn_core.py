@@ -783,6 +783,42 @@ def test_a_file_whose_weights_have_another_shape_is_refused(tmp_path):
         refused(tmp_path / "wrong.npz")
 
 
+def without(path, *names, **changes):
+    """The file of a network without some of its arrays, and with other entries of its optimizer's state."""
+    with np.load(path) as file:
+        arrays = {name: array for name, array in file.items() if name not in names}
+    state = json.loads(arrays["state"].item())
+    state["optimizer"] |= changes
+    np.savez(path, **arrays | {"state": json.dumps(state)})
+    return path
+
+
+@each_backend
+@each_optimizer
+def test_a_file_without_something_that_the_next_step_needs_is_refused(optimizer, backend, tmp_path):
+    path, net = tmp_path / "net.npz", network(optimizer=optimizer, backend=backend)
+    list(net.train(examples()))
+    net.save(path)
+    with np.load(path) as file:
+        remembered = [name for name in file if name.startswith("optimizer.")]
+    for name in remembered:
+        net.save(path)
+        assert name.partition(".")[2] in refused(without(path, name))
+    for steps in (-1, 1.5, "2"):
+        net.save(path)
+        assert "t=" in refused(without(path, t=steps))
+
+
+def test_a_file_without_the_streams_that_its_masks_are_drawn_from_is_refused(tmp_path):
+    network(dropout=0.5).save(tmp_path / "net.npz")
+    with np.load(tmp_path / "net.npz") as file:
+        arrays = dict(file)
+    state = json.loads(arrays["state"].item())
+    for streams in ({}, {"streams": []}, {"streams": state["recipe"]["streams"][:2]}):
+        np.savez(tmp_path / "net.npz", **arrays | {"state": json.dumps(state | {"recipe": streams})})
+        refused(tmp_path / "net.npz")
+
+
 def test_truncated_files_are_refused(tmp_path):
     path = tmp_path / "net.npz"
     network().save(path)
