@@ -68,6 +68,8 @@ class Runner:
         record = record_of(folder)
         if not error and record.get("status") not in ENDED:
             error = f"{self.notebook.path.name} must keep its run with tracking.start(config, folder)"
+        elif not error and _has_nothing(record):
+            error = f"{self.notebook.path.name} must keep each epoch with run.log(epoch)"
         if error := error or contradiction(config, record):
             record = self._failed(folder, config, record, error, time.monotonic() - began)
         self._complete(folder, record, new=not self.stopping)
@@ -126,6 +128,8 @@ class Runner:
         """Why a record is none of a configuration's result: it is of another run's folder, or was changed by hand."""
         if contradiction(config, record):
             return "is that of another configuration"
+        if _has_nothing(record):
+            return "has finished without an epoch"
         if self._metric and record["status"] == "finished" and value_of(record, self._metric) is None:
             return f"has no {self._metric} after the last epoch"
         return None
@@ -164,6 +168,11 @@ class Runner:
             os.replace(running, executed)
         if new:
             self._copies.make(record, folder)
+
+
+def _has_nothing(record: Record) -> bool:
+    """Whether a run says that it has finished, and has no epoch that tells what came of it."""
+    return record["status"] == "finished" and not record["history"]
 
 
 def _keep(folder: Path, record: Record) -> None:

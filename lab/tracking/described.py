@@ -89,6 +89,12 @@ class RunRecord(_Described):
     noted: list[str] = []
     taken: list[str] = []
 
+    @model_validator(mode="after")
+    def _whole(self) -> RunRecord:
+        if self.status == "stopped" and not self.history:
+            raise ValueError("a run that was stopped has had an epoch")
+        return self
+
 
 class Result(_Described):
     """A headline number."""

@@ -294,7 +294,7 @@ def test_the_record_of_another_configuration_is_named_and_its_run_made_anew(note
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"history": []}, "has no validationaccuracy after the last epoch"),
+        ({"history": []}, "has finished without an epoch"),
         ({"history": [{"epoch": 1, "loss": 0.5}]}, "has no validationaccuracy after the last epoch"),
         ({"history": [{"epoch": 1, "validationaccuracy": None}]}, "has no validationaccuracy after the last epoch"),
         ({"config": {}}, "is that of another configuration"),
@@ -311,6 +311,39 @@ def test_a_finished_record_without_a_result_is_named_and_its_run_made_anew(chang
     assert f"{damaged / 'record.json'} {fault}: its run is made anew" in capsys.readouterr().err
     assert len(fake.ran) == 4
     assert [record["history"] for record in sweep.records("trial")] == [record["history"] for record in before]
+
+
+def test_a_given_configuration_without_an_epoch_on_record_is_run_anew(notebook, capsys):
+    fake = Fake()
+    (record,) = run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=fake)
+    path = sweep.run_folder("trial", record) / "record.json"
+    path.write_text(json.dumps(record | {"history": []}))
+    assert run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=fake) == [record]
+    assert f"{path} has finished without an epoch: its run is made anew" in capsys.readouterr().err
+    assert len(fake.ran) == 2
+
+
+def test_a_notebook_that_keeps_no_epoch_fails_with_a_sentence(notebook):
+    class Silent(Fake):
+        def __call__(self, notebook, output, parameters, *more):
+            super().__call__(notebook, output, parameters, *more)
+            path = Path(parameters["folder"]) / "record.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"history": []}))
+
+    with pytest.raises(SweepError, match=r"03_train.ipynb must keep each epoch with run.log\(epoch\)"):
+        run_configurations([{"layers": 2}], "trial", notebook=notebook, execute=Silent())
+
+
+def test_a_stopped_record_without_an_epoch_is_none_and_its_run_made_anew(notebook, capsys):
+    fake = Fake()
+    run(definition(), 2, notebook=notebook, execute=fake)
+    before = sweep.records("trial")
+    path = sweep.run_folder("trial", before[1]) / "record.json"
+    path.write_text(json.dumps(before[1] | {"status": "stopped", "history": []}))
+    assert "1 of 2 runs" in sweep.status("trial")
+    assert "a run that was stopped has had an epoch" in capsys.readouterr().err
+    run(definition(), 2, notebook=notebook, execute=fake)
+    assert (len(fake.ran), sweep.records("trial")) == (3, before)
 
 
 @pytest.mark.parametrize("name", ["03_train.running.ipynb", "03_train.ipynb"])
