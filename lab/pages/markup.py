@@ -4,6 +4,7 @@ import html
 import re
 
 from bs4 import BeautifulSoup, Tag
+from bs4.element import PreformattedString
 from markupsafe import Markup
 
 from lab.pages import pictures
@@ -18,11 +19,13 @@ DENSE = {"many": 8, "most": 11}  # columns, of which more are set smaller, so th
 def tidy(markup: str) -> Markup:
     """The same HTML, with tables in boxes that scroll; raises ReportError for what no page may hold."""
     soup = BeautifulSoup(markup, "html.parser")
+    for node in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
+        node.extract()  # comments and the like, which end elsewhere for a browser: what is in them would be markup
     for style in soup.select("style[scoped]"):  # pandas' own look for tables
         style.decompose()
     refuse(soup)
     for image in soup.select("img"):
-        pictures.check(image["src"])
+        pictures.check(image.get("src", ""))
     for table in soup.select("table"):
         _tidy_table(soup, table)
     for link in soup.select("a[href]"):

@@ -4,8 +4,10 @@ import re
 
 from bs4 import BeautifulSoup
 
-LOADING = {"src", "srcset", "poster", "data", "href", "xlink:href", "action", "formaction"}  # what a browser follows
-FOREIGN = "script, iframe, frame, frameset, object, embed, applet, base, meta, form, link"  # never part of a result
+# what a browser follows
+LOADING = {"src", "srcset", "poster", "background", "data", "href", "xlink:href", "action", "formaction"}
+# never part of a result
+FOREIGN = "script, iframe, frame, frameset, object, embed, applet, base, meta, form, link, plaintext"
 SAFE_LINK = re.compile(r"(https?:|mailto:|#|[^:]*$|[^:/?#]*[/?#])", re.IGNORECASE)  # or relative
 CSS_ADDRESS = re.compile(r"(?:url\(|@import)[\s'\"]*([^\s'\")]*)")
 IMPORTED = re.compile(r"(?:\bfrom|\bimport)\s*\(?\s*['\"]([^'\"]+)")  # in a script
@@ -29,6 +31,8 @@ def refuse(soup: BeautifulSoup) -> None:
         for address in {"href", "xlink:href"} & link.attrs.keys():
             if not SAFE_LINK.match(link[address].strip()):
                 raise ReportError(f"a link leads to an address of the web or to another page, not to {link[address]}")
+    if any("<" in sheet.get_text() for sheet in soup.select("style")):
+        raise ReportError("a style sheet holds no <: within a drawing, a browser would take it for markup")
     if any(not image.get("alt") for image in soup.select("img")):
         raise ReportError("an image has no alt text: write ![what it shows](...)")
 

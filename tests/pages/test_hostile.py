@@ -107,6 +107,8 @@ def test_values_in_a_sentence_are_read_as_they_are(tmp_path):
         ("<iframe srcdoc='x'></iframe>", "<iframe>"),
         ("<meta http-equiv='refresh' content='0'>", "<meta>"),
         ("<base href='#'>", "<base>"),
+        ("<plaintext>", "<plaintext>"),
+        ("<table background='x.png'></table>", "x.png"),
         ("<form><input></form>", "<form>"),
         ("<svg><use href='x.svg'/></svg>", "x.svg"),
         ("<p style='background: url(x.png)'>", "x.png"),
@@ -116,6 +118,27 @@ def test_markup_that_runs_or_fetches_is_refused_in_outputs_and_in_text(tmp_path,
     assert said in refused(tmp_path, code("f()", shown(html=markup)))
     assert said in refused(tmp_path, code("f()", shown(markdown=f"a\n\n{markup}")))
     assert said in refused(tmp_path, new_markdown_cell(f"a\n\n{markup}"))
+
+
+ELSEWHERE = '<meta http-equiv="refresh" content="0;url=https://127.0.0.1:9/">'
+
+
+@pytest.mark.parametrize("opening", ["<!-->", "<!--->", "<!-- --!>", "<![CDATA[>"])
+def test_what_a_browser_ends_earlier_than_its_reader_does_is_no_part_of_a_page(tmp_path, opening):
+    """An empty comment to a browser, <!--> goes on up to --> for html.parser, which sees no markup within."""
+    body = page(tmp_path, code("f()", shown(html=f"before{opening}{ELSEWHERE}-->]]>after"))).body
+    assert "before" in body
+    assert "refresh" not in body
+
+
+@pytest.mark.parametrize("drawing", ["svg", "math"])
+def test_no_markup_hides_in_a_style_sheet_which_within_a_drawing_is_none(tmp_path, drawing):
+    markup = f"<{drawing}><style>{ELSEWHERE}</style></{drawing}>"
+    assert "a style sheet holds no <" in refused(tmp_path, code("f()", shown(html=markup)))
+
+
+def test_an_image_without_an_address_is_refused(tmp_path):
+    assert "a picture is damaged" in refused(tmp_path, new_markdown_cell("<img alt='x'>"))
 
 
 @pytest.mark.parametrize("link", ["https://x.org", "02_model.ipynb#Why", "#Why", "mailto:a@b.org", "../README.md"])
