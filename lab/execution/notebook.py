@@ -51,6 +51,7 @@ def read(path: Path) -> nbformat.NotebookNode:
     try:
         notebook = nbformat.reads(content_of(path).decode(), as_version=4)
         nbformat.validate(notebook, relax_add_props=True)  # of which reading only warns
+        json.dumps(notebook, ensure_ascii=False).encode()  # no half of a surrogate pair: JSON holds one, a file cannot
         return notebook
     except FileNotFoundError as error:
         raise NotebookError(f"the notebook {path} does not exist") from error

@@ -122,6 +122,16 @@ def test_what_is_no_notebook_is_not_quoted(tmp_path):
     assert str(raised.value) == f"{tmp_path / 'passwords'} is not a readable notebook: it is no JSON"
 
 
+def test_half_of_a_surrogate_pair_which_no_file_can_hold_is_refused(tmp_path):
+    path = tmp_path / "notebook.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("HALF")]), path)
+    path.write_text(path.read_text().replace("HALF", r"\ud83d\ude00"))
+    assert room.read(path).cells[0].source == "\U0001f600"
+    path.write_text(path.read_text().replace(r"\ude00", ""))
+    with pytest.raises(NotebookError, match=r"is not a readable notebook: .* surrogates not allowed"):
+        room.read(path)
+
+
 def test_code_that_has_not_changed_is_not_read_again(notebook, tmp_path, monkeypatch):
     path, rules = notebook, tmp_path / "rules.py"
     rules.write_text("x = 1")
