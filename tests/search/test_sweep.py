@@ -978,6 +978,21 @@ def test_hyperband_really_stops_runs_after_an_epoch(notebook):
 
 
 @pytest.mark.kernel
+def test_hyperband_stops_a_run_of_any_seed_beside_the_same_seed_of_others(notebook):
+    """Rate 0.1 is best with its first seed and falls behind with its second; 0.5 falls behind with its first."""
+    source = notebook.read_text()
+    worse = "- learning_rate - 0.7 * (seed == 1 and learning_rate == 0.1)"
+    notebook.write_text(source.replace("- learning_rate\\n", f"{worse}\\n"))
+    rule = {"type": "hyperband", "min_iter": 2, "eta": 2}
+    parameters = {"learning_rate": {"values": [0.2, 0.3, 0.1, 0.5]}, "max_epochs": {"value": 4}}
+    table = run(definition("grid", parameters, early_terminate=rule, seeds=2), workers=1, notebook=notebook)
+    ended = {(row.learning_rate, row.seed): (row.status, row.epochs) for row in table.itertuples()}
+    finished = dict.fromkeys([(0.2, 0), (0.2, 1), (0.3, 0), (0.3, 1), (0.1, 0)], ("finished", 4))
+    assert ended == finished | {(0.1, 1): ("stopped", 2), (0.5, 0): ("stopped", 2)}
+    assert sweep.best("trial")["config"]["learning_rate"] == 0.2
+
+
+@pytest.mark.kernel
 def test_a_hung_run_fails_and_holds_up_no_other(notebook, monkeypatch):
     source = notebook.read_text()
     notebook.write_text(source.replace('os.environ.get(\\"EPOCH\\", \\"0\\")', '\\"100\\" if layers == 2 else \\"0\\"'))
