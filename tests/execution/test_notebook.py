@@ -1,5 +1,8 @@
 """Notebooks as functions: what their fingerprints cover."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
@@ -155,3 +158,13 @@ def test_a_default_is_nothing_that_the_notebook_adds():
         training.check_names({"schedule": ["none"]})
     with pytest.raises(NotebookError, match="'shfit' is not a known augmentation: the nearest is 'shift'"):
         training.check_names({"augmentation": ["mirror", ["mirror", "shfit"]]})
+
+
+@pytest.mark.kernel
+def test_no_kernel_that_trains_knows_of_the_search():
+    """It speaks with its driver through files alone."""
+    code = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\nprint(*sys.modules)"
+    command = [sys.executable, "-c", code, *Notebook(TRAINING).modules]
+    imported = set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert {"nn_core", "lab.tracking.verdicts"} < imported
+    assert not imported & {"optuna", "sqlalchemy", "distributed", "lab.search"}

@@ -889,6 +889,24 @@ def test_a_run_is_called_by_its_folder_whatever_its_notebook_calls_it(notebook):
     assert (elsewhere / "weights.npz").exists()
 
 
+def test_a_run_whose_notebook_overwrites_a_parameter_fails_with_a_sentence(notebook):
+    """Otherwise two runs in folders named after 2 and 3 would both be what 3 has come to."""
+
+    class Stubborn(Fake):
+        def __call__(self, notebook, output, parameters, timeout, hear):
+            super().__call__(notebook, output, parameters, timeout, hear)
+            path = Path(parameters["folder"]) / "record.json"
+            record = json.loads(path.read_text())
+            write_json(path, record | {"config": record["config"] | {"layers": 3}})
+
+    run(definition("grid", {"layers": {"values": [2, 3]}}), notebook=notebook, execute=Stubborn())
+    told = {record["name"].split("_")[1]: (record["status"], record["error"]) for record in sweep.records("trial")}
+    cause = "a cell of the notebook must have changed it"
+    sentence = f"the run was asked for layers = 2, but has 3 on record: {cause}"
+    assert told == {"2": ("failed", sentence), "3": ("finished", None)}
+    assert sweep.best("trial")["name"].startswith("hl_3")
+
+
 def test_capitals_alone_do_not_tell_sweeps_apart(notebook):
     run(definition(), 1, notebook=notebook, execute=Fake())
     sentence = "there is a sweep 'trial' beside 'Trial', and capitals alone do not tell folders apart on every system"
