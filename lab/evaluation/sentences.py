@@ -278,6 +278,7 @@ def calibrated(errors: Mapping[str, Sequence[float]], one: str, strangers: Seque
         pairs = seed_interval(np.subtract(errors[one], errors[other])) if other not in strangers else None
         low, high = pairs or unpaired_interval(errors[one], errors[other])
         words = told_apart(low, high, "worse calibrated than", "better calibrated than")
+        words = "calibrated the same as" if np.array_equal(errors[one], errors[other]) else words
         verdicts.setdefault(words, []).append(other)
     return "; ".join(f"{words} {listed(sorted(others))}" for words, others in sorted(verdicts.items(), reverse=True))
 

@@ -284,6 +284,13 @@ def test_calibration_is_compared_with_each_other_model():
     assert sentences.calibrated(errors | {"headline": 0.021 + WIDE[::-1]}, "chosen").startswith("not to be told apart")
 
 
+def test_calibration_of_the_very_same_networks_is_the_same():
+    """As where the search has chosen what is the best of all."""
+    errors = {"chosen": 0.02 + NARROW, "best of all": 0.02 + NARROW, "headline": 0.01 + NARROW}
+    said = "worse calibrated than headline; calibrated the same as best of all"
+    assert sentences.calibrated(errors, "chosen") == said
+
+
 def test_calibration_of_strangers_is_compared_without_pairs():
     """Pairs alone would tell these two apart, in an order that is arbitrary; in another they would not."""
     ours, theirs = np.array([1.0, 2, 3, 4]), np.array([1.1, 2.1, 3.1, 4.2])
