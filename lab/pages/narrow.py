@@ -1,7 +1,8 @@
 """A figure laid out anew for a telephone: as wide as its screen, with labels in their own size.
 
 Panels stand below each other, what stood beside them stands below, and titles are as many lines as they need. Figures
-that cannot be narrower, as heat maps with numbers, stay as they are: a page shows them whole, and larger on demand.
+that cannot be narrower, as heat maps whose numbers would not fit into their cells, stay as they are: a page shows them
+whole, and larger on demand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from textwrap import fill
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
@@ -28,7 +30,7 @@ DRAWN: WeakKeyDictionary[Axes, Callable[[Axes], Any]] = WeakKeyDictionary()  # w
 def narrow(fig: Figure) -> bool:
     """Lay `fig` out for a telephone, if it can be: whether it was."""
     panels = [ax for ax in fig.axes if ax.get_subplotspec()]
-    if not panels or fig.findobj(QuadMesh):
+    if not panels:
         return False
     pictures = any(ax.images for ax in panels)
     columns = _stack(fig, panels, pictures)
@@ -47,7 +49,7 @@ def narrow(fig: Figure) -> bool:
         fig.suptitle(fig.get_suptitle(), x=0.02, ha="left", weight="bold", wrap=True)
     for legend in _outside(fig, panels):
         _move(fig, legend)
-    return True
+    return all(_fits(ax) for ax in panels if ax.findobj(QuadMesh))
 
 
 def _stack(fig: Figure, panels: list[Axes], pictures: bool) -> int:
@@ -71,6 +73,12 @@ def _outside(fig: Figure, panels: list[Axes]) -> list[Legend]:
         legend.set_in_layout(False)  # one that is too wide would leave its panel no room
     fig.draw_without_rendering()
     return [*fig.legends, *(legend for ax, legend in legends.items() if not _within(legend, ax))]
+
+
+def _fits(ax: Axes) -> bool:
+    """Whether the numbers of a heat map fit into its cells."""
+    cell = ax.bbox.width / abs(np.ptp(ax.get_xlim()))
+    return all(text.get_window_extent().width < cell for text in ax.texts if text.get_text())
 
 
 def _within(legend: Legend, ax: Axes) -> bool:

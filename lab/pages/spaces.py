@@ -8,9 +8,13 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike
 
-from lab.pages.figures import COLOURS
+from lab.pages.figures import COLOURS, frameless
+
+PAID = "epochs paid for"
+HEAT = {"cmap": "Blues", "cbar": False, "annot_kws": {"fontsize": 9}, "linewidths": 0.5}  # its numbers are its scale
 
 
 def distribution(ax: Axes, values: ArrayLike, kinds: ArrayLike, kind: str) -> Axes:
@@ -31,14 +35,18 @@ def _numeric(column: pd.Series) -> bool:
 def shares(ax: Axes, matrix: pd.DataFrame) -> Axes:
     """The shares of a variance: of each parameter on the diagonal, of each pair below it, in per cent."""
     percent, hidden = 100 * matrix, np.triu(np.ones(matrix.shape, dtype=bool), 1)
-    texts = percent.map(lambda share: f"{share:.1f}" if share >= 0.05 else "")
-    look = {"cmap": "Blues", "vmin": 0, "square": True, "cbar_kws": {"label": "share of the variance (%)"}}
-    sns.heatmap(percent, mask=hidden, annot=texts, fmt="", annot_kws={"fontsize": 8}, linewidths=0.5, ax=ax, **look)
-    ax.set_xticks(ax.get_xticks(), [name.get_text() for name in ax.get_xticklabels()], rotation=40, ha="right")
-    ax.set(title="What decides: alone on the diagonal, in pairs below it", xlabel="", ylabel="")
-    ax.grid(False)
-    ax.tick_params(length=0)
-    return ax
+    texts = percent.map(_share)
+    sns.heatmap(percent, mask=hidden, annot=texts, fmt="", vmin=0, square=True, ax=ax, **HEAT)
+    look = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(ax.get_xticks(), [name.get_text() for name in ax.get_xticklabels()], **look)
+    ax.set(title="What decides", ylabel="", anchor="N")
+    ax.set_xlabel("share of the variance (%): single ones on the diagonal, pairs below")
+    return frameless(ax)
+
+
+def _share(percent: float) -> str:
+    """Two digits, or one where it has no more, and nothing where it would be 0.0."""
+    return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}" if percent >= 0.05 else ""
 
 
 def regrets(ax: Axes, searches: Mapping[str, ArrayLike], budgets: ArrayLike, floor: float = 0.02) -> Axes:
@@ -51,12 +59,25 @@ def regrets(ax: Axes, searches: Mapping[str, ArrayLike], budgets: ArrayLike, flo
     look = {"palette": COLOURS[: len(searches)], "err_kws": {"alpha": 0.12, "linewidth": 0}}
     look |= {"estimator": "median", "errorbar": ("pi", 50)}
     sns.lineplot(long, x="budget", y="regret", hue="search", style="search", ax=ax, **look)
-    ax.set(xscale="log", yscale="log", xlabel="epochs paid for", ylabel="regret (percentage points)")
-    ax.xaxis.set_major_formatter("{x:,.0f}")
-    ax.yaxis.set_major_formatter("{x:g}")
+    ax.set(xscale="log", yscale="log", xlabel=PAID, ylabel="regret (percentage points)")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:,g}")
     sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
     ax.set_title("What a search still lacks")
     return ax
+
+
+def regrets_of(searches: Mapping[str, ArrayLike], budgets: ArrayLike, floor: float = 0.02) -> dict[str, pd.DataFrame]:
+    """The same as numbers, a table a panel: what half, and nine in ten, of each search do not exceed."""
+    shares = {"median regret (points)": 0.5, "regret that nine in ten do not exceed (points)": 0.9}
+    known = {name: np.maximum(np.asarray(regret, dtype=float), floor) for name, regret in searches.items()}
+    return {
+        panel: pd.DataFrame(
+            {name: np.quantile(regret, share, axis=0) for name, regret in known.items()}, pd.Index(budgets, name=PAID)
+        )
+        for panel, share in shares.items()
+    }
 
 
 def _known(regret: ArrayLike, budgets: ArrayLike, floor: float) -> pd.DataFrame:
@@ -78,9 +99,7 @@ def seeds(ax: Axes, first: ArrayLike, second: ArrayLike, names: tuple[str, str])
 def confirmations(ax: Axes, table: pd.DataFrame) -> Axes:
     """How often (`close`, a share) a confirmation of the `best` so many with so many `seeds` comes close."""
     percent = 100 * table.pivot(index="best", columns="seeds", values="close")
-    look = {"cmap": "Blues", "vmin": 0, "vmax": 100, "cbar_kws": {"label": "searches (%)"}}
-    sns.heatmap(percent, annot=True, fmt=".0f", linewidths=0.5, ax=ax, **look)
-    ax.set(title="How often the choice is close", xlabel="seeds of each", ylabel="candidates")
-    ax.grid(False)
-    ax.tick_params(length=0)
-    return ax
+    sns.heatmap(percent, annot=True, fmt=".0f", ax=ax, **HEAT)
+    ax.set(title="How often the choice is close (% of searches)", xlabel="seeds of each", ylabel="candidates")
+    ax.tick_params(axis="y", rotation=0)
+    return frameless(ax)

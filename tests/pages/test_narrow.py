@@ -6,12 +6,13 @@ from itertools import combinations
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from PIL import Image
-from test_figures import CASES, NAMES
+from test_figures import CASES
 
-from lab.pages import DENSITY, NARROW, figures, narrow, portraits
+from lab.pages import DENSITY, NARROW, figures, narrow, portraits, spaces
 from lab.pages.figures import confusion_matrix
 
 HEAT = (confusion_matrix,)
@@ -114,12 +115,10 @@ def test_pictures_side_by_side_stay_so_and_their_titles_keep_apart():
     assert axes[0, 0].bbox.y0 - axes[1, 0].bbox.y1 < 0.7 * fig.dpi  # inches between the rows
 
 
-def test_a_heat_map_with_numbers_stays_as_it_is():
+def test_a_heat_map_whose_numbers_would_not_fit_has_no_narrow_form():
     fig, ax = plt.subplots(figsize=(8, 7))
-    confusion_matrix(ax, [[8, 2, 0], [1, 9, 0], [4, 1, 5]], NAMES)
-    assert not narrow.narrow(fig)
-    assert fig.get_figwidth() == 8
-    assert NARROW not in figures.forms(fig, "A matrix")[0]
+    confusion_matrix(ax, np.full((10, 10), 100), [f"class {k}" for k in range(10)])
+    assert figures.forms(fig, "A matrix")[0].keys() == {"image/png", "text/plain"}
 
 
 def test_what_is_shown_has_both_forms_and_the_figure_is_closed():
@@ -132,3 +131,14 @@ def test_what_is_shown_has_both_forms_and_the_figure_is_closed():
     with Image.open(BytesIO(b64decode(data[NARROW]))) as picture:
         assert picture.width / DENSITY == pytest.approx(narrow.WIDTH * 96, rel=0.06)
     assert not plt.fignum_exists(fig.number)
+
+
+def test_a_heat_map_whose_numbers_fit_into_narrow_cells_is_narrow():
+    fig, ax = plt.subplots(figsize=(8.4, 5.3))
+    names = ["num_hidden_neurons", *"abcdefgh"]
+    spaces.shares(ax, pd.DataFrame(np.full((9, 9), 0.555), names, names))
+    assert narrow.narrow(fig)
+    assert width(fig) < narrow.WIDTH + 0.1
+    shown = boxes(ax.texts)
+    assert len(shown) == 45
+    assert not any(a.overlaps(b) for a, b in combinations(shown, 2))

@@ -25,7 +25,7 @@ def test_the_distribution_counts_every_configuration(ax):
 def test_shares_stand_on_and_below_the_diagonal(ax):
     matrix = pd.DataFrame([[0.5, 0.2], [0.2, 0.0001]], index=["a", "b"], columns=["a", "b"])
     spaces.shares(ax, matrix)
-    assert [text.get_text() for text in ax.texts] == ["50.0", "20.0", ""]
+    assert [text.get_text() for text in ax.texts] == ["50", "20", ""]
 
 
 def test_regrets_are_medians_and_begin_where_all_have_something(ax):
@@ -38,6 +38,14 @@ def test_regrets_are_medians_and_begin_where_all_have_something(ax):
     assert ax.get_xscale() == ax.get_yscale() == "log"
     band = ax.collections[0].get_paths()[0].vertices
     assert {tuple(corner) for corner in band.round(6).tolist()} == {(20, 2.5), (20, 3.5), (40, 0.51), (40, 1.5)}
+
+
+def test_regrets_to_be_read_are_quantiles_and_begin_where_all_have_something():
+    regret = np.array([[np.nan, 4.0, 1.0], [3.0, 2.0, 0.0], [5.0, 3.0, 2.0]])
+    median, most = spaces.regrets_of({"random": regret}, [10, 20, 40]).values()
+    assert median.index.tolist() == [10, 20, 40]
+    np.testing.assert_allclose(median["random"], [np.nan, 3, 1])
+    np.testing.assert_allclose(most["random"], [np.nan, 3.8, 1.8])  # four fifths of the way from the second to the last
 
 
 def test_seeds_are_drawn_in_per_cent(ax):
