@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
@@ -29,6 +30,18 @@ def reliability(ax: Axes, confidence: ArrayLike, accuracy: ArrayLike, counts: Ar
     below.set(xlim=(0, 100), xlabel="confidence (%)", ylabel="images")
     ax.tick_params(axis="x", labelbottom=False)
     return ax
+
+
+def reliable(confidence: ArrayLike, accuracy: ArrayLike, counts: ArrayLike) -> dict[str, pd.DataFrame]:
+    """The same as numbers, a table a panel, without the empty bins."""
+    used = np.asarray(counts) > 0
+    perfect, reached = (100 * np.asarray(shares)[used] for shares in (confidence, accuracy))
+    index = pd.Index(perfect, name="confidence (%)")
+    names = ["the network", "perfectly calibrated"]
+    return {
+        "accuracy (%)": pd.DataFrame(np.column_stack([reached, perfect]), index, names),
+        "images": pd.DataFrame({names[0]: np.asarray(counts)[used]}, index).reindex(columns=names),
+    }
 
 
 def accuracies(ax: Axes, groups: Mapping[str, Sequence[float]], interval: Callable) -> Axes:

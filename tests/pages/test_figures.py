@@ -332,6 +332,14 @@ def test_reliability_leaves_out_empty_bins_and_says_the_error(ax):
     assert ax.child_axes[0].patches[0].get_data().values.tolist() == [0, 10, 20, 70]
 
 
+def test_reliability_to_be_read_has_the_same_points_and_counts():
+    confidence, accuracy, counts, _ = CASES[evaluations.reliability]
+    accuracies, images = evaluations.reliable(confidence, accuracy, counts).values()
+    np.testing.assert_allclose(accuracies.reset_index(), [[40, 30, 40], [60, 70, 60], [90, 80, 90]])
+    assert images["the network"].tolist() == [10, 20, 70]
+    assert images["perfectly calibrated"].isna().all()
+
+
 def test_accuracies_show_every_seed_and_the_mean(ax):
     evaluations.accuracies(ax, *CASES[evaluations.accuracies])
     assert [len(seeds.get_offsets()) for seeds in ax.collections[:2]] == [2, 2]
