@@ -83,6 +83,15 @@ def _plain(opened: Image.Image) -> Image.Image:
     return Image.alpha_composite(ground, picture).convert("RGB")
 
 
+def refusal(path: str | os.PathLike) -> str | None:
+    """The sentence with which a file is refused, or None where a network can be given its picture."""
+    try:
+        given(read(path))
+    except PictureError as error:
+        return str(error)
+    return None
+
+
 def given(picture: Image.Image) -> Given:
     """What a network is given of a picture; PictureError if nothing stands out from the ground, the border's median."""
     grey = np.asarray(picture.convert("L"), dtype=float) / 255

@@ -28,6 +28,13 @@ def kept(folder, picture, kind="PNG", **options):
     return path
 
 
+def test_what_can_be_shown_to_a_network_is_not_refused_and_the_rest_in_a_sentence(tmp_path):
+    assert seeing.refusal(kept(tmp_path, drawn("white", "black"))) is None
+    blank = kept(tmp_path, Image.new("L", (60, 60), "white"))
+    assert seeing.refusal(blank).startswith("the picture shows nothing that stands out")
+    assert seeing.refusal(tmp_path / "no.png") == f"{tmp_path / 'no.png'} does not exist: give the path of a picture."
+
+
 # ---- what a network is given
 
 
