@@ -96,8 +96,10 @@ def changes(each: pd.DataFrame, whole: str = WHOLE) -> pd.DataFrame:
 
 def described(each: pd.DataFrame, found: pd.DataFrame, words: Sequence[str], cost: pd.Series) -> pd.DataFrame:
     """Recipes as a page shows them: their mean accuracy in per cent, the differences that were `found`, in points, what
-    these say in `words`, and their cost in core minutes."""
+    these say in `words`, and their cost in core minutes. With one seed there are no intervals, and no words."""
     points = (100 * found).set_axis(["gain", "from", "to"], axis="columns").assign(verdict=list(words))
+    if not any(words):
+        points = points[["gain"]]
     frame = pd.DataFrame({"accuracy (%)": 100 * each.mean(axis=1)}).join(points)
     return frame.join(cost.rename("core minutes"))
 

@@ -102,6 +102,8 @@ def test_a_page_shows_per_cent_points_and_minutes():
     found = survey.described(rows, survey.rungs(rows), ["more"], pd.Series({"a": 1.5, "b": 2.5, "c": 3}))
     assert found.loc["b"].tolist() == pytest.approx([93, 3, 3, 3, "more", 2.5])
     assert found.loc["a"].dropna().tolist() == [90, 1.5]
+    alone = survey.described(rows, survey.rungs(rows), [""], pd.Series({"a": 1.5, "b": 2.5}))
+    assert list(alone) == ["accuracy (%)", "gain", "core minutes"]  # one seed has no intervals, and so no words
 
 
 def test_a_sweep_is_told_by_what_it_varies_best_first():
