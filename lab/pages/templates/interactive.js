@@ -281,10 +281,12 @@
 
     function ticks([low, high], scale, most, least = 0) {
       if (scale) {
-        const all = [];
-        for (let k = Math.ceil(low - 1e-9); k <= high + 1e-9; k += 1) all.push(k);
-        const step = Math.ceil(all.length / most) || 1;
-        return all.filter((_, k) => k % step === 0).map((k) => [k, `1e${k}`.replace("1e0", "1").replace("-", "\u2212")]);
+        const held = (place) => low - 1e-9 <= place && place <= high + 1e-9, decades = [];
+        for (let k = Math.floor(low); k <= high + 1e-9; k += 1) decades.push(k);
+        const fine = decades.flatMap((k) => [1, 2, 5].map((part) => [k + Math.log10(part), round(part * 10 ** k)]));
+        if (fine.filter(([place]) => held(place)).length <= most + 2) return fine.filter(([place]) => held(place));
+        const all = decades.filter(held), step = Math.ceil(all.length / most) || 1;
+        return all.filter((_, k) => k % step === 0).map((k) => [k, Math.abs(k) < 3 ? round(10 ** k) : `1e${k}`.replace("-", "\u2212")]);
       }
       const rough = (high - low) / most || 1, unit = 10 ** Math.floor(Math.log10(rough));
       const step = Math.max(unit * [1, 2, 5, 10].find((times) => times * unit >= rough), least);
