@@ -62,7 +62,8 @@ class _Renderer(IPythonRenderer):
         return mathml(body, "inline")
 
     def block_math(self, body: str) -> str:
-        return f'<span class="formula scroll">{mathml(body, "block")}</span>'
+        parts = [body] if "\\begin" in body else body.split(r"\qquad")  # which stand below each other on a telephone
+        return f'<span class="formula scroll">{"".join(mathml(part, "block") for part in parts)}</span>'
 
     def latex_environment(self, name: str, body: str) -> str:
         return self.block_math(rf"\begin{{{name}}}{body}\end{{{name}}}")

@@ -12,6 +12,8 @@ from fontTools.ttLib import TTFont
 from lab.pages import site
 from lab.pages.exporter import TEMPLATES
 from lab.pages.formulas import mathml
+from lab.pages.markdown import render
+from lab.pages.markup import tidy
 from page_kit import write
 from tree import notebooks
 
@@ -70,3 +72,22 @@ def test_a_page_with_formulas_holds_their_font_and_one_without_does_not(tmp_path
 def test_the_font_has_its_licence_beside_it():
     assert "GUST Font License" in (FONT.parent / "GUST-FONT-LICENSE.txt").read_text("utf-8")
     assert FONT.stat().st_size < 40_000
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("by $p$, and so on", ["p,"]),
+        ("so uneven ($p$, say) or ($q$).", ["(p,", "(q)."]),
+        ("a $p$ alone, and $q$ *then*", []),
+    ],
+)
+def test_a_formula_and_the_marks_that_touch_it_stay_in_one_line(text, kept):
+    shown = BeautifulSoup(tidy(render(text, [])), "html.parser")
+    assert [box.get_text() for box in shown.select(".pair")] == kept
+    assert shown.get_text().strip() == re.sub("[$*]", "", text)
+
+
+def test_formulas_beside_each_other_may_stand_below_each_other():
+    shown = BeautifulSoup(tidy(render(r"$$a = b, \qquad c = d$$", [])), "html.parser")
+    assert [math.get_text() for math in shown.select(".formula > math")] == ["a=b,", "c=d"]
