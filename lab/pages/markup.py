@@ -30,6 +30,8 @@ def tidy(markup: str) -> Markup:
         _tidy_table(soup, table)
     for link in soup.select("a[href]"):
         link["href"] = re.sub(r"^((?:\.\./)?\d\d_\w+)\.ipynb", r"\1.html", link["href"])
+    for code in soup.select(":not(pre) > code"):
+        _let_break(code)
     typeset_all(soup)
     return Markup(soup)
 
@@ -46,8 +48,13 @@ def _tidy_table(soup: BeautifulSoup, table: Tag) -> None:
         if not header.get_text(strip=True):
             header.name, header.attrs = "td", {}  # the corner of a table heads nothing
     for cell in table.select("th, td"):
-        for text in cell.find_all(string=re.compile(r"\w_\w")):  # a long name may break after each of its words
-            text.replace_with(*BeautifulSoup(html.escape(text).replace("_", "_<wbr/>"), "html.parser").contents)
+        _let_break(cell)
+
+
+def _let_break(tag: Tag) -> None:
+    """A long name may break after each of its words."""
+    for text in tag.find_all(string=re.compile(r"\w_\w")):
+        text.replace_with(*BeautifulSoup(html.escape(text).replace("_", "_<wbr/>"), "html.parser").contents)
 
 
 def _one_header(table: Tag) -> None:
