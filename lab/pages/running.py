@@ -17,7 +17,7 @@ from typing import Any
 
 import nbformat
 
-from common.files import scratch
+from common.files import NotWritten, make_folder, scratch
 from common.names import nearest
 from lab.execution.executing import ExecutionError, Kernels
 from lab.execution.notebook import parameters, read
@@ -41,7 +41,7 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
         raise ReportError(f"{notebook} has no parameter {name}: {hint}")
     finished = runs_root() / "notebooks" / notebook.name
     failed = finished.with_suffix(".failed.ipynb")
-    finished.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(finished.parent)
     provenance = _provenance(notebook, given, defaults)
     watched = _Announcer(notebook.stem, len(cells) + bool(given))  # papermill adds a cell for what is given
     with scratch("executing", finished.parent) as folder:
@@ -55,6 +55,8 @@ def run(notebook: Path, given: Mapping[str, Any]) -> Path:
         except ExecutionError as error:
             partial.replace(failed)
             raise ReportError(f"{notebook} failed in {watched.place}: {error} (kept as {failed})") from error
+        except OSError as error:  # of a full disk, say
+            raise NotWritten(finished, error) from error
     return finished
 
 
