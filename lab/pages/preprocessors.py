@@ -30,6 +30,9 @@ PICTURES = (pictures.SVG, "image/png", "image/jpeg")
 FORMS = ("text/html", "text/markdown", "text/latex", *PICTURES, "text/plain")  # the first that an output has is shown
 
 
+OURS = ("opening", "section", "sources", "transient")  # metadata that the steps below give a cell, and nobody else
+
+
 class Cells(Preprocessor):
     """Goes through the cells, and says in which of them something is refused."""
 
@@ -47,10 +50,12 @@ class Cells(Preprocessor):
 
 
 class Refusals(Cells):
-    """Unknown tags, and cells that ended with an error."""
+    """Unknown tags, cells that ended with an error, and outputs that are of another type than their form."""
 
     def change(self, cell: NotebookNode, resources: dict[str, Any]) -> None:
         tags = tagged(cell)
+        for name in OURS:
+            cell.metadata.pop(name, None)
         if unknown := tags - TAGS:
             raise ReportError(f"unknown tag {', '.join(sorted(unknown))}; there are {', '.join(sorted(TAGS))}")
         if "found" in tags and cell.cell_type != "code":
@@ -58,6 +63,22 @@ class Refusals(Cells):
         for output in cell.get("outputs", ()):
             if output.output_type == "error":
                 raise ReportError(f"it ended with {output.ename}")
+            if "data" in output:
+                self.require_types(output)
+
+    @staticmethod
+    def require_types(output: NotebookNode) -> None:
+        """Refuse what nbformat lets pass: it compares neither forms nor metadata with what they should be."""
+        output.metadata.pop("picture", None)
+        live, about = output.data.get(INTERACTIVE), [output.metadata.get(form, {}) for form in PICTURES]
+        texts = [output.data[form] for form in (*FORMS, NARROW) if form in output.data]
+        whole = live is None or (isinstance(live, dict) and {"kind", "data"} <= live.keys())
+        if (
+            not whole
+            or not all(isinstance(one, dict) for one in about)
+            or not all(isinstance(one, str) for one in texts)
+        ):
+            raise ReportError(f"an output of {', '.join(output.data)} is damaged: execute the notebook again")
 
 
 class Terminal(Cells):
@@ -102,9 +123,10 @@ class Forms(Cells):
         }
         possible = PICTURES if INTERACTIVE in shown else FORMS
         form = next((form for form in possible if form in shown), None)
+        narrow = [NARROW] if form in PICTURES else []
         if form is None and WIDGET not in shown:
             raise ReportError(f"no page can show an output of {', '.join(output.data) or 'nothing'}")
-        output.data = {name: data for name, data in shown.items() if name in (form, INTERACTIVE, NARROW)}
+        output.data = {name: data for name, data in shown.items() if name in (form, INTERACTIVE, *narrow)}
 
 
 class Pictures(Cells):

@@ -6,11 +6,13 @@ import json
 import struct
 import zlib
 
+import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
-from lab.pages import NARROW, exporter, pictures, site, words
+from lab.execution.notebook import NotebookError
+from lab.pages import INTERACTIVE, NARROW, exporter, pictures, site, words
 from lab.pages.refusals import ReportError
 from page_kit import PROVENANCE, code, figure, shown, stream, write
 
@@ -118,6 +120,40 @@ def test_markup_that_runs_or_fetches_is_refused_in_outputs_and_in_text(tmp_path,
     assert said in refused(tmp_path, code("f()", shown(html=markup)))
     assert said in refused(tmp_path, code("f()", shown(markdown=f"a\n\n{markup}")))
     assert said in refused(tmp_path, new_markdown_cell(f"a\n\n{markup}"))
+
+
+@pytest.mark.parametrize("value", [None, True, 3, "x", [], ["x"], {"a": 1}])
+@pytest.mark.parametrize(
+    "form", ["image/png", "text/html", "text/markdown", "text/latex", "text/plain", NARROW, INTERACTIVE]
+)
+def test_an_output_of_another_type_than_its_form_is_damaged_or_shown(tmp_path, form, value, monkeypatch):
+    monkeypatch.setattr(nbformat.v4.nbbase, "validate", lambda *_, **__: None)
+    for data in ({form: value}, figure().data | {form: value}, {"text/html": "x", form: value}):
+        output = figure(**{"image/png": {"alt": "a"}}) | {"data": data}
+        cell = code("f()")
+        cell.outputs = [nbformat.from_dict(output)]
+        try:
+            page(tmp_path, cell)
+        except (ReportError, NotebookError) as error:
+            assert len(str(error).splitlines()) == 1  # noqa: PT017
+
+
+@pytest.mark.parametrize("value", [None, True, 3, "x", [], {"a": 1}])
+@pytest.mark.parametrize("name", ["picture", "image/png", "image/jpeg"])
+def test_metadata_of_an_output_are_no_others_than_ours(tmp_path, name, value):
+    output = figure(**{"image/png": {"alt": "a"}} | {name: value})
+    try:
+        assert 'alt="a"' in page(tmp_path, code("f()", output)).body
+    except ReportError as error:
+        assert len(str(error).splitlines()) == 1  # noqa: PT017
+
+
+@pytest.mark.parametrize("value", [None, True, 3, "x", {"remove_source": True}])
+@pytest.mark.parametrize("name", ["opening", "section", "sources", "transient"])
+def test_metadata_of_a_cell_cannot_pass_for_ours(tmp_path, name, value):
+    cell = code("print('seen')")
+    cell.metadata[name] = value
+    assert page(tmp_path, cell).body == page(tmp_path, code("print('seen')")).body
 
 
 ELSEWHERE = '<meta http-equiv="refresh" content="0;url=https://127.0.0.1:9/">'
