@@ -62,7 +62,7 @@ def measured(folder: Path, runs: int, workers: int) -> dict[str, Any]:
         shares[name] = sum(map(trained, records[name])) / workers / seconds
         rates[name] = 3600 * len(records[name]) / seconds
     rates["wandb agent"] = 3600 * runs / agent(folder, [record["config"] for record in records["random"]], workers)
-    return facts | {"share": shares, "an hour": rates}
+    return facts | {"backend": records["random"][0]["backend"], "share": shares, "an hour": rates}
 
 
 def overhead(folder: Path, workers: int) -> float:

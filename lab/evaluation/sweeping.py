@@ -36,7 +36,8 @@ def finding(measurements: Mapping[str, Any]) -> str:
     """What a run costs beside its training, and where that was measured; where it was not, how to."""
     if not measurements:
         return "*Not measured yet: `make bench-sweep` does it, in a quarter of an hour.*"
-    where = f"{measurements['processor']}, {measurements['date'][:10]}, at commit {measurements['commit']}"
+    where = f"{measurements['processor']}, backend {measurements['backend']}, "
+    where += f"{measurements['date'][:10]}, at commit {measurements['commit']}"
     sentence = f"A run of a sweep costs {measurements['overhead']:.2f} s of a core besides its training"
     rates = measurements["an hour"]
     if rates.get("random") and rates.get(AGENT):

@@ -228,6 +228,7 @@ class Swept(_Described):
     date: Moment
     runs: Annotated[int, Field(gt=0)]
     workers: Annotated[int, Field(gt=0)]
+    backend: str  # of the network that was trained
     overhead: Number
     share: dict[str, Positive]  # of the time that the cores trained, by sweep
     an_hour: Annotated[dict[str, Positive], Field(alias="an hour")]  # configurations, by sweep, and by W&B's agent

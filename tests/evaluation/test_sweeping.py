@@ -12,6 +12,7 @@ FOUND = {
     "date": "2026-03-01T12:34:56+00:00",
     "runs": 24,
     "workers": 2,
+    "backend": "numpy",
     "overhead": 0.2345,
     "share": {"random": 0.93, "bayes": 0.97},
     "an hour": {"random": 300.0, "bayes": 150.0, "wandb agent": 120.0},
@@ -29,7 +30,7 @@ def test_what_was_measured_is_a_table_and_a_sentence(tmp_path):
     assert sweeping.finding(measurements) == (
         "**A run of a sweep costs 0.23 s of a core besides its training; with 2 workers, 24 random runs come to "
         "2.5 times as many configurations an hour as the same by `wandb agent`, which starts a process for each** "
-        "(a processor, 2026-03-01, at commit 0123456789ab)."
+        "(a processor, backend numpy, 2026-03-01, at commit 0123456789ab)."
     )
 
 
