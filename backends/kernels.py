@@ -9,17 +9,19 @@ It is one file, since numba looks at the date of a kernel's own file to see whet
 import math
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core.caching import FunctionCache
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.cgutils import get_or_insert_function
 from numba.extending import intrinsic, register_jitable
 
 from activations import GELU_CUBIC, GELU_SCALE
 from backends.blas import AS_IT_IS, COLUMN_MAJOR, ROW_MAJOR, TRANSPOSED
 from backends.memory import LINE
+from common.files import require_file
 from common.words import first_line
 
 F = np.float32
@@ -31,8 +33,25 @@ OPTIONS = {"error_model": "numpy", "fastmath": {"reassoc", "contract", "nsz"}}
 inlined = register_jitable(**OPTIONS, forceinline=True)
 
 
+class Files(IndexDataCacheFile):
+    """The files of numba's cache. To open a pipe in the place of one would wait for whoever writes to it."""
+
+    def _load_index(self):
+        require_file(Path(self._index_path))
+        return super()._load_index()
+
+    def _load_data(self, name):
+        require_file(Path(self._data_path(name)))
+        return super()._load_data(name)
+
+
 class Kept(FunctionCache):
     """numba's cache on disk. One that is torn, full or out of reach costs time, and a line, and no more."""
+
+    def __init__(self, function):
+        super().__init__(function)
+        locator = self._impl.locator
+        self._cache_file = Files(self.cache_path, self._impl.filename_base, locator.get_source_stamp())
 
     def load_overload(self, sig, target_context):
         try:

@@ -531,6 +531,18 @@ def test_a_torn_cache_costs_a_line_and_is_mended(doubled, tmp_path, capsys, endi
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_a_pipe_in_the_place_of_a_file_of_the_cache_is_not_waited_for(doubled, tmp_path, ending):
+    assert doubled()(3) == 6
+    [file] = tmp_path.glob(f"__pycache__/*.{ending}")
+    file.unlink()
+    os.mkfifo(file)
+    assert doubled()(3) == 6
+    again = doubled()
+    assert again(3) == 6
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
 def test_a_full_disk_costs_a_line(doubled, monkeypatch, capsys):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
