@@ -18,7 +18,8 @@ Headings = list[tuple[int, str, Markup]]  # level, id, text
 
 def render(source: str, headings: Headings, attachments: Mapping[str, Any] | None = None) -> str:
     """HTML of a text in Markdown, whose headings are added to `headings`; raises ReportError for what is wrong."""
-    renderer = _Renderer(headings, attachments or {})
+    held = {name: forms for name, forms in (attachments or {}).items() if forms}
+    renderer = _Renderer(headings, held)
     try:
         return MarkdownWithMath(renderer, block=_BlockParser()).render(source)
     except InvalidNotebook as error:

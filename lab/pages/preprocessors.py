@@ -215,7 +215,8 @@ class Opening(Preprocessor):
     @staticmethod
     def still(cell: NotebookNode) -> NotebookNode:
         copy = deepcopy(cell)
-        copy.id = f"opening-{cell.id}"[:64]
+        if "id" in cell:  # which notebooks of before 4.5 lack
+            copy.id = f"opening-{cell.id}"[:64]
         copy.metadata.update(opening=True, sources=[])
         for output in copy.outputs:
             output.get("data", {}).pop(INTERACTIVE, None)

@@ -217,6 +217,20 @@ def test_a_missing_attachment_is_named(tmp_path):
     assert "missing attachment: a.png" in refused(tmp_path, new_markdown_cell("![A](attachment:a.png)"))
 
 
+def test_an_attachment_that_holds_nothing_is_named(tmp_path):
+    cell = new_markdown_cell("![A](attachment:a.png)", attachments={"a.png": {}})
+    assert "missing attachment: a.png" in refused(tmp_path, cell)
+
+
+def test_a_notebook_of_before_cells_had_ids_is_a_page(tmp_path):
+    write(tmp_path / "01_page.ipynb", "# One", code("say()", shown(markdown="It is so."), tags=["found"]))
+    old = json.loads((tmp_path / "01_page.ipynb").read_text()) | {"nbformat_minor": 4}
+    for cell in old["cells"]:
+        del cell["id"]
+    (tmp_path / "01_page.ipynb").write_text(json.dumps(old))
+    assert exporter.page(tmp_path / "01_page.ipynb").body.count("It is so.") == 2
+
+
 def test_a_picture_beside_a_widget_is_shown(tmp_path):
     output = figure(**{"image/png": {"alt": "A box"}})
     output.data["application/vnd.jupyter.widget-view+json"] = {"model_id": "1"}
