@@ -7,7 +7,7 @@ import re
 SECRET = re.compile(r"key|token|secret|passw|credential|auth(?!or(?!i[sz]))", re.IGNORECASE)  # in a variable's name
 # Possessive and atomic where they can be, so that a text of any length takes no longer than it takes to read.
 USER = re.compile(r"((?<!\S)(?>\S*?://))\S*@")  # in an address, with what proves that it is they
-PASSWORD = re.compile(r"://[^\s/:@]*:(\S+)@")
+PASSWORD = re.compile(r"://[^\s/:@]*+:(?:(\S+)@|\S*+)")  # without one, the rest of the word, which has none either
 NAMED = r"""(?<!\w)(?=\w*?(?:key|token|secret|passw(?:or)?d)(?:s|[\d_]\w*+)?(?!\w))\w++["']?\s*[=:]\s*"""
 END = r"""(?=["']?[.:]?(?:[\s&;,)\]}]|$))"""  # of a value, before a quotation mark that is none of its own
 ASSIGNED = re.compile(rf"""({NAMED})(?:(["']).{{,999}}?\2{END}|[^\s&;,)]+?{END})""", re.IGNORECASE)
@@ -68,8 +68,13 @@ def without_secrets(text: str) -> str:
 def secrets() -> list[tuple[str, str]]:
     """What the environment holds that is secret, each after the name of its variable."""
     held = [(name, text) for name, text in os.environ.items() if SECRET.search(name)]
-    held += [(name, password) for name, text in os.environ.items() for password in PASSWORD.findall(text)]
+    held += [(name, password) for name, text in os.environ.items() for password in passwords(text)]
     return [(name, secret) for name, secret in held if len(secret) >= SHORTEST]
+
+
+def passwords(text: str) -> list[str]:
+    """The passwords of the addresses in a text."""
+    return list(filter(None, PASSWORD.findall(text)))
 
 
 def root_cause(error: BaseException) -> str:

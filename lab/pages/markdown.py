@@ -14,6 +14,7 @@ from lab.pages.formulas import mathml
 from lab.pages.refusals import ReportError
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
+LINK = re.compile(r"</?a\b[^>]*+>?")  # one that is never closed goes on to the end of the text
 
 
 def render(source: str, headings: Headings, attachments: Mapping[str, Any] | None = None) -> str:
@@ -28,7 +29,7 @@ def render(source: str, headings: Headings, attachments: Mapping[str, Any] | Non
 
 def unlinked(markup: str) -> Markup:
     """The same without its links, to be put into one."""
-    return Markup(re.sub(r"</?a\b[^>]*>", "", markup))
+    return Markup(LINK.sub("", markup))
 
 
 class _BlockParser(MathBlockParser):

@@ -10,7 +10,7 @@ LOADING = {"src", "srcset", "poster", "background", "data", "href", "xlink:href"
 FOREIGN = "script, iframe, frame, frameset, object, embed, applet, base, meta, form, link, plaintext"
 SAFE_LINK = re.compile(r"(https?:|mailto:|#|[^:]*$|[^:/?#]*[/?#])", re.IGNORECASE)  # or relative
 CSS_ADDRESS = re.compile(r"(?:url\(|@import)[\s'\"]*([^\s'\")]*)")
-IMPORTED = re.compile(r"(?:\bfrom|\bimport)\s*\(?\s*['\"]([^'\"]+)")  # in a script
+IMPORTED = re.compile(r"(?:\bfrom|\bimport)\s*+(?:\(\s*+)?['\"]([^'\"]+)")  # in a script
 
 
 class ReportError(RuntimeError):

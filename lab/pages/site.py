@@ -24,7 +24,8 @@ from lab.pages.typography import typeset
 RUNS, SWEEP, TRAINING = "runs", "04_sweep", "03_train"  # the folder of runs' pages, who leads there, what they ran
 SHOWN = ("05_evaluation", "01_dataset", "04_sweep", "09_your_own_picture")  # pages whose pictures README shows
 
-MADE = re.compile(rb"\n*<!-- made -->.*?<!-- /made -->\n*", re.DOTALL)  # on a page: when, how, and how fast
+# On a page: when, how, and how fast, with the empty lines around it, each run of which is looked at once.
+MADE = re.compile(rb"(?:(?<!\n)\n++)?<!-- made -->.*?<!-- /made -->\n*+", re.DOTALL)
 
 
 def build(sources: Path, executed: Path, reports: Path, readme: Path | None = None) -> Path:

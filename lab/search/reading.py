@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from common.words import PASSWORD, brief, secrets, shown, without_secrets
+from common.words import brief, passwords, secrets, shown, without_secrets
 
 MOST_BYTES = 100_000  # of a file: real ones have a few thousand
 MOST_CHARACTERS = 1_000_000  # of its content, once what aliases stand for is written out
@@ -197,7 +197,7 @@ def refuse_secrets(content: Any) -> None:
             )
         if is_name and SECRET_NAME.fullmatch(text):
             raise SweepError(f"{where} is called a secret, {UNSAFE}")
-        if PASSWORD.search(text) or SECRET_GIVEN.search(text):
+        if passwords(text) or SECRET_GIVEN.search(text):
             raise SweepError(f"{where} holds a password or a key, {UNSAFE}")
 
 

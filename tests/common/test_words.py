@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.words import LONGEST, masked, shown, without_secrets
+from common.words import LONGEST, masked, passwords, shown, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,17 @@ def test_what_proves_who_somebody_is_is_not_shown(text, safe, monkeypatch):
     assert masked(text) == safe
 
 
-@pytest.mark.parametrize("part", ["x", "key", "key_", "key='", "key=' ", "'", "://", "a:// ", "=", " "])
+@pytest.mark.parametrize("part", ["x", "key", "key_", "key='", "key=' ", "'", "://", "://a:", "a:// ", "=", " "])
 def test_a_long_text_is_masked_in_passing(part):
     """By patterns that would go back and forth in it, it took hours."""
-    text = part * (10**5 // len(part))
+    text = part * (10**6 // len(part))
     assert masked(f"{text} password=mine") == f"{masked(text)} password=***"
+    assert passwords(f"{text} a://me:mine@host") == ["mine"]
+
+
+def test_passwords_are_those_of_addresses():
+    text = "a='b://me:mi@ne@host', c://host:80/d e://me@host f://:other@host:80"
+    assert passwords(text) == ["mi@ne", "other"]
 
 
 def test_what_is_json_stays_so_without_its_secrets(monkeypatch):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import random
 import struct
 import zlib
 
@@ -12,7 +13,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from PIL import Image
 
 from lab.execution.notebook import NotebookError
-from lab.pages import INTERACTIVE, NARROW, exporter, pictures, site, words
+from lab.pages import INTERACTIVE, NARROW, exporter, markdown, markup, pictures, refusals, site, typography, words
 from lab.pages.refusals import ReportError
 from page_kit import PROVENANCE, code, figure, shown, stream, write
 
@@ -229,6 +230,34 @@ def test_a_notebook_of_before_cells_had_ids_is_a_page(tmp_path):
         del cell["id"]
     (tmp_path / "01_page.ipynb").write_text(json.dumps(old))
     assert exporter.page(tmp_path / "01_page.ipynb").body.count("It is so.") == 2
+
+
+PARTS = [" ", "\n", "a", "1", "(", "'", "<a ", "import ", "from(", "import'", "url(", "@import '", "1,", ".1", "= "]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        refusals.SAFE_LINK.match,
+        refusals.CSS_ADDRESS.findall,
+        refusals.IMPORTED.findall,
+        markup.NUMBER.fullmatch,
+        markdown.unlinked,
+        typography.typeset,
+        words.plain,
+        lambda text: site.MADE.sub(b"", text.encode()),
+    ],
+)
+def test_a_long_text_is_read_in_passing(read):
+    """By patterns that would go back and forth in it, it took hours."""
+    chance = random.Random(0)
+    for part in [*PARTS, *("".join(chance.choices(PARTS, k=3)) for _ in range(8))]:
+        read("import" + part * (10**6 // len(part)))
+
+
+def test_what_says_how_a_page_was_made_is_taken_out_with_the_empty_lines_around_it():
+    page = b"a\n\n<!-- made -->1<!-- /made -->\n\n<!-- made -->2\n<!-- /made -->b<!-- made --><!-- /made -->\n\n\nc\n"
+    assert site.MADE.sub(b"", page) == b"abc\n"
 
 
 def test_a_picture_beside_a_widget_is_shown(tmp_path):
