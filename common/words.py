@@ -13,6 +13,7 @@ END = r"""(?=["']?[.:]?(?:[\s&;,)\]}]|$))"""  # of a value, before a quotation m
 ASSIGNED = re.compile(rf"""({NAMED})(?:(["']).{{,999}}?\2{END}|[^\s&;,)]+?{END})""", re.IGNORECASE)
 LONGEST = 80  # characters that a sentence repeats of what it was given
 LONGEST_SENTENCE = 480
+LONGEST_QUOTE = 240  # of what others say, within a sentence
 SHORTEST = 6  # characters of what is taken for a secret: a shorter one would be found in words
 
 
@@ -37,10 +38,10 @@ def shown(value: object, longest: int = LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - 4]} ..."
 
 
-def brief(sentence: str) -> str:
-    """A sentence on one line, its middle left out where it is long."""
-    words = " ".join(sentence.split())
-    return words if len(words) <= LONGEST_SENTENCE else f"{words[: LONGEST_SENTENCE - 100]} ... {words[-90:]}"
+def brief(sentence: str, longest: int = LONGEST_SENTENCE) -> str:
+    """A sentence on one line, without what steers a terminal, its middle left out where it is long."""
+    words = "".join(filter(str.isprintable, " ".join(sentence.split())))
+    return words if len(words) <= longest else f"{words[: longest - 100]} ... {words[-90:]}"
 
 
 def first_line(error: BaseException) -> str:

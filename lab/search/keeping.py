@@ -11,6 +11,7 @@ from pathlib import Path
 from lab.search.reading import SweepError
 from lab.search.results import Result, ranked
 from lab.tracking import Record, keep_offline, reachable_mode
+from lab.tracking.client import said
 
 FAILURES = ("failed", "diverged")
 FALLEN_BEHIND = (
@@ -81,7 +82,7 @@ class Copies:
                     self._offline, self.environment["WANDB_MODE"] = True, "disabled"
                     print(FALLEN_BEHIND, flush=True)
             except Exception as error:  # the record has it all
-                print(f"W&B does not keep the run {folder.name} ({error}); record.json does", flush=True)
+                print(f"W&B does not keep the run {folder.name} ({said(error)}); record.json does", flush=True)
 
 
 def _made_itself(record: Record, folder: Path) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
 
+from common.words import brief
 from lab.search.results import Result, better
 from lab.tracking import Record, duration, value_of
 
@@ -68,7 +69,7 @@ class Progress:
     def _reason(self, record: Record) -> str:
         without = {"finished": f"no {self.metric}" * self._needed, "stopped": f"after epoch {len(record['history'])}"}
         reason = record["error"] or without.get(record["status"], "")
-        return f"{record['status']} ({reason})" if reason else record["status"]
+        return f"{record['status']} ({brief(reason)})" if reason else record["status"]
 
     def _facts(self) -> list[str]:
         best = [] if self.best is None else [f"best {self.best:.4f}"]

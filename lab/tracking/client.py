@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import scratch_until_exit
-from common.words import masked
+from common.words import LONGEST_QUOTE, brief, masked
 from lab.tracking.record import ENDED
 
 PROJECT = "fashion-mnist-numpy"
@@ -65,11 +65,12 @@ def find_key() -> bool:
 
 
 def said(error: Exception) -> str:
-    """What an error of W&B's says, in a line; of pydantic's several, the part that names the setting."""
-    lines = [masked(line.strip()) for line in str(error).split("\n") if line.strip()] or [type(error).__name__]
-    if "validation error" in lines[0] and len(lines) > 2:
-        return f"W&B refuses its setting {lines[1]}: {lines[2].partition(' [type=')[0]}".rstrip(".")
-    return lines[0].rstrip(".")
+    """What an error of W&B's says, in a short line; of pydantic's several, the part that names the setting."""
+    lines = [line.strip() for line in str(error).split("\n") if line.strip()] or [type(error).__name__]
+    line = lines[0]
+    if "validation error" in line and len(lines) > 2:
+        line = f"W&B refuses its setting {lines[1]}: {lines[2].partition(' [type=')[0]}"
+    return brief(masked(line), LONGEST_QUOTE).rstrip(".")
 
 
 def check_mode() -> None:

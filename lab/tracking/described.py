@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from common.files import content_of
+from common.words import brief
 
 JSON = TypeAdapter(Any)  # nested up to 200 deep
 LONGEST = 400  # characters that a sentence quotes
@@ -52,7 +53,7 @@ class Damaged(ValueError):
     """A file that does not hold what it should; the text names it, and where it differs."""
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(" ".join(sentence.split())[:LONGEST])
+        super().__init__(brief(sentence, LONGEST))
 
 
 class _Described(BaseModel):

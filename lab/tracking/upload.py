@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from common.words import masked
+from common.words import brief, masked
 from lab.tracking.names import REPOSITORY
 from lab.tracking.record import record_of
 
@@ -56,7 +56,7 @@ def upload(folders: Iterable[str | Path], *, delete: bool = False) -> int:
                 shutil.rmtree(log.parent)
     if done < len(waiting):
         again = "nothing is lost, and the same command again goes on with the rest"
-        raise ConnectionError(f"{done} of {len(waiting)} runs uploaded ({reason}); {again}")
+        raise ConnectionError(f"{done} of {len(waiting)} runs uploaded ({brief(reason)}); {again}")
     if not waiting:
         print("there is nothing to upload: W&B has every run that has ended", flush=True)
     return done

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from common.words import LONGEST, masked, passwords, shown, without_secrets
+from common.words import LONGEST, LONGEST_SENTENCE, brief, masked, passwords, shown, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,13 @@ def test_a_long_text_is_masked_in_passing(part):
 def test_passwords_are_those_of_addresses():
     text = "a='b://me:mi@ne@host', c://host:80/d e://me@host f://:other@host:80"
     assert passwords(text) == ["mi@ne", "other"]
+
+
+def test_a_sentence_is_one_short_line_that_steers_no_terminal():
+    assert brief("a\n\n b\u00a0c\r\td") == "a b c d"
+    assert brief("\x1b[2Jgone\x07\x9b, \u202eand back") == "[2Jgone, and back"
+    assert brief("x" * 10**6 + "end").endswith("xend")
+    assert len(brief("x" * 10**6)) <= LONGEST_SENTENCE
 
 
 def test_what_is_json_stays_so_without_its_secrets(monkeypatch):

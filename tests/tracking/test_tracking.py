@@ -494,6 +494,13 @@ def test_before_many_runs_the_server_is_asked_once(mode, monkeypatch, capsys):
     assert client.reachable_mode() == "disabled"
 
 
+def test_what_wandb_says_is_a_short_line_that_steers_no_terminal():
+    said = client.said(FakeWandb.Error("\x1b[2J\x1b]0;mine\x07" + "x" * 10**6 + "\r\nand so on"))
+    assert said.startswith("[2J]0;minexxx")
+    assert len(said) < 250
+    assert said.isprintable()
+
+
 def test_the_arguments_of_a_process_are_not_kept_by_wandb(tmp_path, monkeypatch):
     wandb = FakeWandb(key=False)
     monkeypatch.setattr(sys, "argv", ["sweep.py", "--storage", "postgresql://me:mine@host/db"])
