@@ -1,5 +1,6 @@
 """Reports: notebooks made here, with outputs given, are rendered and the pages are parsed; few start a kernel."""
 
+import errno
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ from PIL import Image
 
 from common.files import write_whole
 from lab import tracking
-from lab.pages import command, pictures, results, site
+from lab.pages import command, pictures, results, running, site
 from lab.pages.exporter import TEMPLATES
 from page_kit import PROVENANCE, code, figure, png, shown, stream, two_forms, write
 
@@ -530,6 +531,24 @@ def test_a_refusal_stays_short_whatever_it_names(root, executed, capsys):
     executed("# One", f"<img src='{long}'>")
     refusals.append(refusal(capsys, "build"))
     assert max(map(len, refusals)) < 500
+
+
+@pytest.mark.parametrize("when", ["while it is executed", "at its end"])
+def test_a_full_disk_is_named_with_its_cure_and_the_last_notebook_stays(when, root, executed, capsys, monkeypatch):
+    executed("# One")
+    kept = root / "runs" / "notebooks" / "01_data.ipynb"
+    before, notebook = kept.read_bytes(), nbformat.read(kept, as_version=4)
+
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(running, "_execute", fill if when.startswith("while") else lambda *_: (notebook, 1.0))
+    monkeypatch.setattr(nbformat, "write", fill)
+    message = refusal(capsys, "run", str(root / "notebooks" / "01_data.ipynb"))
+    cure = "make room on its disk, then start again"
+    assert message == f"report.py: {kept} cannot be written (No space left on device): {cure}"
+    assert kept.read_bytes() == before
+    assert [path.name for path in kept.parent.iterdir()] == ["01_data.ipynb"]
 
 
 @pytest.mark.parametrize(
