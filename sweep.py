@@ -2,7 +2,10 @@
 
 import sys
 
-from lab.search.command import main
+from common.streams import interruptible
+
+with interruptible():
+    from lab.search.command import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,10 @@
 
 import io
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def forgive() -> None:
@@ -21,6 +24,21 @@ def forgive() -> None:
             setattr(sys, name, io.TextIOWrapper(raw, errors="replace", **settings))
         else:
             stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let Ctrl-C end this process at once, and silently, while the block imports what takes a while.
+
+    As an exception it would be lost in one of a thousand modules, or shown with all their names.
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is signal.default_int_handler:  # and not ignored, as in the background
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 class _Pipe(io.FileIO):

@@ -1,8 +1,10 @@
 """Nobody needs to listen: what prints goes on, and says so by its exit code where output is lost on a full disk."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,26 @@ def test_what_is_lost_on_a_full_disk_is_an_error(tmp_path):
     assert not done
     assert result.returncode != 0
     assert b"No space left on device" in result.stderr
+
+
+SLOW = """
+import time
+print("importing", flush=True)
+try:
+    time.sleep(60)
+except BaseException as error:
+    raise ImportError("lost") from error
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("front", ["sweep.py", "report.py"])
+def test_ctrl_c_while_a_front_door_imports_ends_it_silently(front, tmp_path):
+    (tmp_path / "yaml.py").write_text(SLOW)
+    command = [sys.executable, Path(__file__).parents[2] / front, "--help"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, **options) as process:
+        assert process.stdout.readline() == "importing\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=50) == ("", "")
+    assert process.returncode == 130
