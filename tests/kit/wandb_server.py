@@ -20,7 +20,8 @@ KEY = "0123456789" * 4
 class WandbServer(ThreadingHTTPServer):
     """`runs` and `sweeps` by id; `requests` is the list of all there were, GraphQL operations by their name.
 
-    `refused` makes it refuse: an HTTP status by the name of an operation, or by "file_stream".
+    `refused` makes it refuse: an HTTP status by the name of an operation, or by "file_stream". What is `swallowed` is
+    never answered.
     """
 
     daemon_threads = True
@@ -30,12 +31,14 @@ class WandbServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.key, self.up, self.lock = KEY, True, threading.Lock()
-        self.runs, self.sweeps, self.requests, self.refused = {}, {}, [], {}
+        self.runs, self.sweeps, self.requests, self.refused, self.swallowed = {}, {}, [], {}, set()
+        self.ended = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def die(self):
         """From one moment to the next nobody answers, on open connections neither."""
         self.up = False
+        self.ended.set()
         self.shutdown()
         self.server_close()
 
@@ -128,6 +131,9 @@ class Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         if not self.server.up:
             self.close_connection = True
+            return
+        if any(f" {name}".encode() in body for name in self.server.swallowed):
+            self.server.ended.wait()
             return
         with self.server.lock:
             status, data = self.handle_body(body)

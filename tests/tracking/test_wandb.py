@@ -19,7 +19,7 @@ from lab import tracking
 from lab.search import keeping, sweep
 from lab.search.command import main as command_line
 from lab.tracking import upload
-from sweep_kit import TRAIN, write_notebook
+from sweep_kit import TRAIN, wait_for, write_notebook
 from wandb_server import KEY, WandbServer
 
 pytestmark = pytest.mark.service
@@ -298,6 +298,30 @@ def test_a_failing_server_costs_a_run_nothing_but_its_upload(failure, tmp_path, 
     assert upload.upload([folder]) == 1
     another.die()
     assert_arrived(another, [folder])
+
+
+def processes(folder):
+    """Those that keep their runs in this folder."""
+    psutil, found = pytest.importorskip("psutil"), []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("FASHION_RUNS") == str(folder / "runs"):
+                found.append(process.cmdline())
+    return found
+
+
+@pytest.mark.long
+def test_nothing_of_w_and_b_s_stays_whose_server_swallows_the_start_of_a_run(tmp_path, server):
+    """Its service ends with the run; what watches the machine for it notices that some seconds later."""
+    server.swallowed = {"UpsertBucket"}
+    folder = tmp_path / "trial" / "run"
+    options = {"env": variables(tmp_path, server.url), "stdin": subprocess.DEVNULL, "capture_output": True}
+    done = subprocess.run([sys.executable, "-c", DIRECT, str(folder)], timeout=LONG, text=True, **options)
+    assert done.returncode == 0, done.stderr
+    assert "W&B keeps this run offline (Timed out" in done.stdout
+    assert read_json(folder / "record.json")["status"] == "finished"
+    assert "UpsertBucket" not in server.requests
+    wait_for(lambda: not processes(tmp_path))
 
 
 GATED = f"""{TRAIN.partition("journal")[0]}
