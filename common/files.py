@@ -35,6 +35,10 @@ CURES = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), "choose a folder that there is"),
 }
 CURE = "make sure that there is room on its disk, then start again"
+OTHERS = {  # where it is not certain that something was to be written
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "ask its owner for the right to it, or choose another one"),
+    errno.ENOENT: "choose one that there is",
+}
 
 
 class NotWritten(OSError):
@@ -46,6 +50,13 @@ class NotWritten(OSError):
 
     def __str__(self) -> str:
         return self.strerror
+
+
+def explained(error: Exception, use: str = "used") -> str:
+    """What an error says; one of the system's that names a file gets a sentence with a way out."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be {use} ({error.strerror}): {(CURES | OTHERS).get(error.errno, CURE)}"
+    return str(error)
 
 
 @contextmanager
@@ -127,6 +138,8 @@ def _opened(path: Path) -> IO[bytes]:
     try:
         return open(path, "ab")
     except PermissionError:
+        if not path.exists():
+            raise
         return open(path, "rb")  # one that is only to be read can be locked as well
 
 

@@ -1,7 +1,10 @@
 """What several test files share: one thread a process, PyTorch as an oracle, and a browser."""
 
+import builtins
+import errno
 import gc
 import importlib
+import io
 import os
 import shutil
 import signal
@@ -123,6 +126,26 @@ def database(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ScriptDirectory, "get_current_head", lambda self: last)
         yield path
+
+
+@pytest.fixture
+def forbidden(monkeypatch):
+    """`forbidden(path)` makes a file or folder one that may not be used: tests may run as root, to whom all is open."""
+
+    def forbid(path):
+        for module, name in ((builtins, "open"), (io, "open"), (os, "stat"), (os, "scandir")):
+            monkeypatch.setattr(module, name, refusing(getattr(module, name), path, within=name == "stat"))
+
+    def refusing(usual, theirs, within):
+        def call(path=".", *arguments, **options):
+            place = Path(path) if isinstance(path, str | os.PathLike) else Path()
+            if theirs in place.parents or (theirs == place and not within):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return usual(path, *arguments, **options)
+
+        return call
+
+    return forbid
 
 
 @pytest.fixture

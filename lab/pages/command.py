@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from common.files import explained
 from common.streams import forgive
 from common.words import brief, masked
 from lab.execution.notebook import NotebookError
@@ -55,10 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
     runner.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
     commands.add_parser("build", help="render the executed notebooks to reports/")
     commands.add_parser("summary", help="say where the reports are, and the headline numbers")
-    options = parser.parse_args(arguments)
-    forgive()
     index = ROOT / "reports" / "index.html"
     try:
+        options = parser.parse_args(arguments)
+        forgive()
         if options.command == "run":
             print(run(options.notebook, {name: _value(text) for name, text in options.p}))
         elif options.command == "build":
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{label}: {entry['value']}", f"({entry['note']})" if entry["note"] else "")
             print(f"Reports: {index}")
     except (ReportError, NotebookError, OSError) as error:
-        print(brief(f"report.py: {masked(str(error))}"), file=sys.stderr)
+        print(brief(f"report.py: {masked(explained(error))}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.files import explained, write_whole
 from common.streams import forgive
 from common.words import brief, masked
 from lab.execution.notebook import TRAINING, Notebook, NotebookError
@@ -85,12 +86,12 @@ def _add_run(command: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    options = vars(_parser().parse_args(arguments))
-    forgive()
     try:
+        options = vars(_parser().parse_args(arguments))
+        forgive()
         return _do(options.pop("command"), options) or 0
     except (SweepError, NotebookError, WandbError, OSError) as error:
-        print(brief(masked(str(error))), file=sys.stderr)
+        print(brief(masked(explained(error))), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: the same command goes on from here", file=sys.stderr)
@@ -111,7 +112,7 @@ def _do(command: str, options: dict) -> int | None:
         case "best":
             print(json.dumps(sweep.best(*options["sweep"]), indent=1))
         case "table" if options["csv"]:
-            sweep.listing(options["sweep"], everything=True).to_csv(options["csv"], index=False)
+            write_whole(options["csv"], sweep.listing(options["sweep"], everything=True).to_csv(index=False))
         case "table":
             rows = sweep.listing(options["sweep"], everything=options["all"])
             print(rows.to_string(index=False, float_format="{:.6g}".format))

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from common.files import explained
 from common.words import brief, passwords, secrets, shown, without_secrets
 
 MOST_BYTES = 100_000  # of a file: real ones have a few thousand
@@ -44,6 +45,8 @@ def load(path: Path, say: Callable[[str], object]) -> dict[str, Any]:
         content = _parse(path, say)
     except SweepError:
         raise
+    except PermissionError as error:
+        raise SweepError(explained(error, "read")) from error
     except RecursionError as error:
         raise SweepError(f"{path} cannot be read: it is nested too deeply") from error
     except UnicodeDecodeError as error:

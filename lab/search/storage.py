@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import NullPool
 from sqlalchemy.exc import SQLAlchemyError
 
-from common.files import write_json
+from common.files import explained, write_json
 from common.words import shown
 from lab.search.reading import SweepError
 from lab.search.trials import TRANSITIONS, Ending, Outcome, Trial
@@ -188,6 +188,8 @@ class File(Optuna):
         path = self.folder / "sweep.json"
         try:
             state = read_as(SweepState, path)
+        except PermissionError as error:
+            raise SweepError(explained(error, "read")) from error
         except Damaged as error:
             cure = "run the sweep again, which keeps the runs that have ended"
             raise SweepError(f"{path} is damaged: {cure} ({error})") from error

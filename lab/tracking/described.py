@@ -255,12 +255,14 @@ def _first(error: ValidationError) -> str:
 def read_as(model: type[_Described] | type[Results], path: Path) -> dict[str, Any] | None:
     """The content of a JSON file that is what the model describes; None where there is no file.
 
-    Raises Damaged for any other, also for one that cannot be read.
+    Raises Damaged for any other, also for one that cannot be read, and PermissionError for one that may not be.
     """
     try:
         content = JSON.validate_json(content_of(path))
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise
     except (OSError, ValidationError) as error:
         why = _first(error) if isinstance(error, ValidationError) else error.strerror
         raise Damaged(f"{path} is no {model.what} ({why})") from error

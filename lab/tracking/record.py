@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.files import clear, make_folder, remove
+from common.files import clear, explained, make_folder, remove
 from lab.tracking.names import flat, same
 
 Record = dict[str, Any]  # what record.json holds
@@ -25,8 +25,8 @@ def record_of(folder: Path) -> Record:
 
     try:
         return read_as(RunRecord, path) or {}
-    except Damaged as error:
-        say_once(f"{error}: it is left aside, and its run counts as not yet made")
+    except (Damaged, PermissionError) as error:
+        say_once(f"{explained(error, 'read')}: it is left aside, and its run counts as not yet made")
         return {}
 
 

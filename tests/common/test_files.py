@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from common import files
-from common.files import NotWritten, clear, read_json, scratch, whole_file, write_json, write_whole
+from common.files import NotWritten, alone, clear, explained, read_json, scratch, whole_file, write_json, write_whole
 
 
 def test_a_write_that_fails_leaves_the_old_record(tmp_path, monkeypatch):
@@ -211,6 +211,27 @@ def test_no_device_and_no_folder_is_replaced(tmp_path):
 def test_a_folder_that_is_missing_is_named(tmp_path):
     with pytest.raises(NotWritten, match=r"missing.*choose a folder that there is"):
         write_whole(tmp_path / "missing" / "a", "new")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/a"), "/a cannot be used (Permission denied): ask its owner"),
+        (FileNotFoundError(2, "No such file", "/a"), "/a cannot be used (No such file): choose one that there is"),
+        (OSError(28, "No space left on device", "/a"), "/a cannot be used (No space left on device): make room on its"),
+        (OSError(5, "Input/output error"), "[Errno 5] Input/output error"),
+        (NotWritten(Path("/a"), OSError(28, "full")), "/a cannot be written (full): make room on its disk"),
+        (ValueError("it is so"), "it is so"),
+    ],
+)
+def test_what_the_system_refuses_is_a_sentence_with_a_cure(error, said):
+    assert explained(error).startswith(said)
+
+
+def test_a_lock_that_may_not_be_made_is_no_missing_file(tmp_path, forbidden):
+    forbidden(tmp_path / "driver.lock")
+    with pytest.raises(NotWritten, match=r"Permission denied"), alone(tmp_path / "driver.lock"):
+        pass
 
 
 def test_a_link_stays_one(tmp_path):

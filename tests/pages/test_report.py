@@ -551,6 +551,14 @@ def test_a_full_disk_is_named_with_its_cure_and_the_last_notebook_stays(when, ro
     assert [path.name for path in kept.parent.iterdir()] == ["01_data.ipynb"]
 
 
+def test_a_folder_of_executed_notebooks_that_is_another_user_s_is_named_with_a_cure(root, executed, capsys, forbidden):
+    executed("# One")
+    forbidden(root / "runs" / "notebooks")
+    message = refusal(capsys, "run", str(root / "notebooks" / "01_data.ipynb"))
+    assert message.startswith(f"report.py: {root / 'runs' / 'notebooks'}")
+    assert message.endswith("(Permission denied): ask its owner for the right to it, or choose another one")
+
+
 @pytest.mark.parametrize(
     ("text", "value"),
     [

@@ -14,7 +14,7 @@ import pytest
 from common.files import NotWritten, alone
 from lab.execution.executing import ExecutionError
 from lab.execution.notebook import Notebook
-from lab.search import executors, keeping, storage, sweep
+from lab.search import command, executors, keeping, storage, sweep
 from lab.search.planning import Options
 from lab.search.reading import SweepError
 from lab.search.storage import File, studies
@@ -220,6 +220,68 @@ def test_a_name_that_leads_out_of_the_folder_is_none(tmp_path):
     (tmp_path / "sweep.json").write_text(json.dumps(given))
     with pytest.raises(SweepError, match=r"names.0: must be the name of one folder"):
         File(tmp_path).state()
+
+
+# --- what is another user's ---
+
+
+def told(capsys, *words):
+    """The one line that a command ends with."""
+    assert command.main(list(words)) == 1
+    said = capsys.readouterr()
+    assert not said.out
+    assert len(said.err.splitlines()) == 1
+    return said.err.strip()
+
+
+@pytest.mark.parametrize("words", [("status",), ("best",), ("table",), ("resume",)])
+@pytest.mark.parametrize("part", ["sweep.json", ""])
+def test_a_sweep_that_may_not_be_read_is_no_damaged_one(part, words, notebook, forbidden, capsys):
+    run(definition(), 1, notebook=notebook, execute=Fake())
+    capsys.readouterr()
+    forbidden(sweep.folder_of("trial") / part)
+    path = sweep.folder_of("trial") / "sweep.json"
+    cure = "ask its owner for the right to it, or choose another one"
+    assert told(capsys, *words, "trial") == f"{path} cannot be read (Permission denied): {cure}"
+
+
+def test_a_run_that_may_not_be_read_is_named_with_a_cure(notebook, forbidden, capsys):
+    run(definition(), 1, notebook=notebook, execute=Fake())
+    capsys.readouterr()
+    folder = sweep.run_folder("trial", sweep.records("trial")[0])
+    forbidden(folder / "record.json")
+    assert sweep.status("trial").startswith("trial: 0 of 1 runs")
+    assert "record.json cannot be read (Permission denied): ask its owner" in capsys.readouterr().err
+    forbidden(folder)
+    for words in (("status",), ("best",), ("table",)):
+        assert "record.json cannot be used (Permission denied): ask its owner" in told(capsys, *words, "trial")
+
+
+def test_a_sweep_file_that_may_not_be_read_is_named_with_a_cure(forbidden, tmp_path, capsys):
+    (tmp_path / "plan.json").write_text(json.dumps(definition()))
+    forbidden(tmp_path / "plan.json")
+    said = told(capsys, "check", str(tmp_path / "plan.json"))
+    assert said.startswith(f"{tmp_path / 'plan.json'} cannot be read (Permission denied): ask its owner")
+
+
+def test_folders_of_runs_and_tables_that_are_another_user_s_are_named_with_a_cure(
+    notebook, forbidden, tmp_path, capsys
+):
+    run(definition(), 1, notebook=notebook, execute=Fake())
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FASHION_RUNS", str(tmp_path / "theirs"))
+        forbidden(tmp_path / "theirs")
+        assert "trial cannot be used (Permission denied): ask its owner" in told(capsys, "upload", "trial")
+    said = told(capsys, "table", "trial", "--csv", str(tmp_path / "theirs" / "a.csv"))
+    assert said.startswith(f"{tmp_path / 'theirs' / 'a.csv'} cannot be written (Permission denied): make its folder")
+
+
+def test_a_table_is_written_whole_and_to_no_pipe(notebook, tmp_path, capsys):
+    run(definition(), 1, notebook=notebook, execute=Fake())
+    capsys.readouterr()
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe cannot be written (it is a device" in told(capsys, "table", "trial", "--csv", str(tmp_path / "pipe"))
 
 
 # --- driver.lock ---
