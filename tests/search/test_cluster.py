@@ -140,29 +140,6 @@ def test_a_worker_that_was_taken_for_dead_adds_nothing_when_it_comes_back(notebo
         room.close()
 
 
-IN_PAIRS = """
-import os, time
-from lab import tracking
-
-with tracking.start(dict(seed=seed), folder) as run:
-    open(os.environ["JOURNAL"] + str(seed), "w").close()
-    while not os.path.exists(os.environ["JOURNAL"] + str(seed ^ 1)):
-        time.sleep(0.02)
-    run.log(dict(epoch=1, loss=0.5, validationaccuracy=0.5, seconds=0.1))
-"""
-
-
-def test_two_workers_are_at_work_side_by_side_all_the_time(notebook, room):
-    """Of each pair of runs, one ends only once the other has begun: no time is asserted, which load would change."""
-    source = nbformat.read(notebook, as_version=4)
-    source.cells[1].source = IN_PAIRS
-    nbformat.write(source, notebook)
-    room.worker()
-    room.worker()
-    table = run(definition("grid", {"seed": {"min": 0, "max": 7}}), notebook=notebook, cluster=room.address, timeout=60)
-    assert list(table.status) == ["finished"] * 8
-
-
 def test_a_mistake_of_the_driver_s_own_is_not_taken_for_a_lost_scheduler(notebook, room, monkeypatch):
     shown = []
     monkeypatch.setattr(threading, "excepthook", lambda about: shown.append(about.exc_value))

@@ -320,7 +320,7 @@
         seen().forEach((k, n) => {
           const places = shown[n].map((v, i) => (v === null ? null : [one.toX(i), one.toY(v)])).filter(Boolean);
           const { look } = series[k], steps = places.map(([left, high], i) => (i ? `H${left}V${high}` : `${left} ${high}`)).join("");
-          const d = "M" + (look === "steps" ? steps : places.map((p) => p.join(" ")).join("L"));
+          const d = places.length ? "M" + (look === "steps" ? steps : places.map((p) => p.join(" ")).join("L")) : "";
           if (look !== "points") add(svg, "path", { class: `curve look-${k % MANY}`, d });
           if (look === "points" || places.length < 2) {
             for (const [cx, cy] of places) add(svg, "circle", { class: `dot look-${k % MANY}`, cx, cy, r: 4 });
