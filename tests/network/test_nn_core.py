@@ -443,16 +443,16 @@ def accuracies(images, labels, workload, seed, torch, twin, groups):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("workload", "seeds"), [("W2", 5), ("W4", 3)])
-def test_networks_of_relu_end_as_accurate_as_pytorch(workload, seeds, torch, twin, groups):
-    """In float32, on a part of the training images: means over seeds differ by less than the spread explains."""
+@pytest.mark.parametrize("workload", ["W2", "W4"])
+def test_networks_of_relu_end_as_accurate_as_pytorch(workload, torch, twin, groups):
+    """Five seeds, float32, on a part of the training images: the means differ by less than the spread explains."""
     images, labels = (part[:6000] for part in fashion_mnist.load().train)
     labels = labels.astype(np.int64)
-    reached = np.array([accuracies(images, labels, workload, seed, torch, twin, groups) for seed in range(seeds)])
+    reached = np.array([accuracies(images, labels, workload, seed, torch, twin, groups) for seed in range(5)])
     assert reached.mean(axis=0).min() > 0.8
     *ours, theirs = reached.T
     for one in ours:
-        deviation = np.sqrt((one.var(ddof=1) + theirs.var(ddof=1)) / seeds)
+        deviation = np.sqrt((one.var(ddof=1) + theirs.var(ddof=1)) / 5)
         assert abs(one.mean() - theirs.mean()) < 3 * max(deviation, 0.002)
 
 
