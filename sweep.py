@@ -4,7 +4,7 @@ import sys
 
 from common.streams import interruptible
 
-with interruptible():
+with interruptible(program=__name__ == "__main__"):
     from lab.search.command import main
 
 if __name__ == "__main__":

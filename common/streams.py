@@ -27,13 +27,14 @@ def forgive() -> None:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end this process at once, and silently, while the block imports what takes a while.
+def interruptible(*, program: bool) -> Iterator[None]:
+    """Let Ctrl-C end a `program` at once, and silently, while the block imports what takes a while.
 
-    As an exception it would be lost in one of a thousand modules, or shown with all their names.
+    As an exception it would be lost in one of a thousand modules, or shown with all their names. Whoever imports the
+    same from elsewhere, as a notebook, keeps their process.
     """
     usual = signal.getsignal(signal.SIGINT)
-    if usual is signal.default_int_handler:  # and not ignored, as in the background
+    if program and usual is signal.default_int_handler:  # and not ignored, as in the background
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     try:
         yield

@@ -73,3 +73,20 @@ def test_ctrl_c_while_a_front_door_imports_ends_it_silently(front, tmp_path):
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=50) == ("", "")
     assert process.returncode == 130
+
+
+IMPORTED = """
+import signal
+raise SystemExit("kept" if signal.getsignal(signal.SIGINT) is signal.default_int_handler else "taken")
+"""
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("front", ["sweep", "report"])
+def test_who_imports_a_front_door_keeps_their_own_ctrl_c(front, tmp_path):
+    """A notebook's kernel would end with it."""
+    (tmp_path / "yaml.py").write_text(IMPORTED)
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); import {front}"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stderr == "kept\n"
