@@ -24,16 +24,16 @@ BY_FIXTURE = ("torch", "browser", "database")  # a test that asks for such a fix
 STARTING = ("kernel", "service", "torch", "browser")  # groups whose tests may start Python processes
 
 
+def pytest_itemcollected(item):
+    """Tests are grouped by what they need, before any are chosen by group; what a fixture tells needs no marker."""
+    for name in BY_FIXTURE:
+        if name in getattr(item, "fixturenames", ()):
+            item.add_marker(name)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Tests are grouped by what they need; what a fixture tells needs no marker.
-
-    In whatever order they are, each worker begins with its share of the long ones: none waits for the last of them.
-    """
-    for item in items:
-        for name in BY_FIXTURE:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(name)
+    """In whatever order they are, each worker begins with its share of the long ones: none waits for the last."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
     items[:] = [item for first in range(workers) for item in items[first::workers]]  # a worker gets neighbours

@@ -142,6 +142,18 @@ def test_make_and_conda_install_the_same_set(tmp_path):
     assert first["numpy"] == pins(LOCKS[0])["numpy"].removeprefix("==")
 
 
+@pytest.mark.kernel
+def test_a_group_of_tests_can_be_chosen_where_a_fixture_alone_tells_that_they_belong_to_it():
+    """`make quick` would run them all otherwise, as it once did."""
+    command = [sys.executable, "-m", "pytest", "-n", "0", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command += ["tests/network/test_ingredients_pytorch.py", "-m"]
+    chosen, others = (
+        subprocess.run([*command, mark], cwd=ROOT, capture_output=True, text=True) for mark in ("torch", "not torch")
+    )
+    assert "::test_schedules_against_pytorch[" in chosen.stdout
+    assert "::test_schedules_against_pytorch[" not in others.stdout
+
+
 def test_the_menu_offers_what_the_readme_does():
     menu = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"`?make ([a-z]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
