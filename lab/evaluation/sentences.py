@@ -75,6 +75,8 @@ def close_to_best(values: Sequence[float], n: int) -> str:
     """
     ranked = np.sort(np.asarray(values, dtype=float)[~np.isnan(values)])[::-1]
     best, others = ranked[0], ranked[1:]
+    if not len(others):
+        return "There is no other run to tell the best from."
     width = 1.96 * np.sqrt((best * (1 - best) + others * (1 - others)) / n)
     close = np.count_nonzero(best - others <= width)
     apart = f"so far from it that {n:,} images tell them apart"
@@ -82,7 +84,8 @@ def close_to_best(values: Sequence[float], n: int) -> str:
     if not close:
         return f"Beside the best, all others are {apart}. {beyond}"
     which = "One other run is" if close == 1 else f"{close} others are"
-    far = f"the remaining {len(others) - close} are {apart}" if close < len(others) else "and there is no other"
+    left = {0: "and there is no other", 1: f"the remaining one is {apart}"}
+    far = left.get(len(others) - close, f"the remaining {len(others) - close} are {apart}")
     return f"{which} so close to the best that {n:,} images do not tell them apart; {far}. {beyond}"
 
 

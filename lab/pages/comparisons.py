@@ -77,19 +77,22 @@ def compared(
 
 
 def importance(ax: Axes, shares: pd.DataFrame, metric: str = METRIC) -> Axes:
-    """The `mean` share of each parameter in explaining a metric, largest first, with its interval `low` to `high`."""
+    """The `mean` share of each parameter in explaining a metric, largest first, with its interval `low` to `high`.
+
+    Without any share, too few runs have ended to say: so says the figure.
+    """
+    ax.set_title(f"What decides the {Metric(metric).words}")
+    if shares.empty:
+        ax.text(0.5, 0.5, "too few runs to say", transform=ax.transAxes, ha="center", va="center")
+        ax.set_axis_off()
+        return ax
     percent = 100 * shares.sort_values("mean", ascending=False)
     sns.barplot(x=percent["mean"], y=percent.index, color=COLOURS[0], saturation=1, width=0.7, ax=ax)
     whiskers = [percent["mean"] - percent["low"], percent["high"] - percent["mean"]]
     ax.errorbar(percent["mean"], range(len(percent)), xerr=whiskers, fmt="none", ecolor="0.3", capsize=3)
     ax.axvline(100 / len(percent), linestyle="--", color=COLOURS[3], linewidth=1.2, label="if all decided alike")
     ax.legend(loc="lower right")
-    ax.set(
-        title=f"What decides the {Metric(metric).words}",
-        xlabel="importance (% of the total)",
-        ylabel="",
-        xlim=(0, None),
-    )
+    ax.set(xlabel="importance (% of the total)", ylabel="", xlim=(0, None))
     return ax
 
 

@@ -165,7 +165,9 @@ def best_of(*names: str, root: str | Path | None = None) -> Record:
     first = next(iter(all_of_them.ranked), None)
     if first and first.value is not None:
         return first.records[0]
-    raise SweepError(f"sweep {' and '.join(map(repr, names))} has no finished run with {all_of_them.metric} yet")
+    statuses = Counter(record["status"] for result in all_of_them.ranked for record in result.records)
+    ended = f": {', '.join(f'{n} {status}' for status, n in statuses.items())}" if statuses else " yet"
+    raise SweepError(f"sweep {' and '.join(map(repr, names))} has no finished run with {all_of_them.metric}{ended}")
 
 
 def status(name: str, root: str | Path | None = None) -> str:
@@ -298,12 +300,16 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
 
     By PED-ANOVA (Watanabe, Bansal and Hutter, 2023), on as many runs drawn with replacement, `resamples` times over:
     columns `mean` and `deviation`, `low` and `high`, between which 95 of 100 such draws lie: what few runs leave open.
-    A diverged run counts as the worst, one that was stopped early by its last value.
+    A diverged run counts as the worst, one that was stopped early by its last value. Fewer than LEAST runs with a value
+    do not say which parameters matter: the table is empty.
     """
     import pandas as pd
 
     state, trials = trials_of(name, root)
-    trials = _valued([trial for trial in trials if trial.has_result], name, state["goal"])
+    trials = [trial for trial in trials if trial.has_result]
+    if sum(trial.value is not None for trial in trials) < LEAST:
+        return pd.DataFrame(columns=["mean", "deviation", "low", "high"], dtype=float)
+    trials = _valued(trials, state["goal"])
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
     shares = []
     for sample in np.random.default_rng(seed).integers(len(trials), size=(resamples, len(trials))):
@@ -316,11 +322,9 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
     return table.sort_values("mean", ascending=False)
 
 
-def _valued(trials: Sequence[Trial], name: str, goal: str) -> list[optuna.trial.FrozenTrial]:
+def _valued(trials: Sequence[Trial], goal: str) -> list[optuna.trial.FrozenTrial]:
     """Trials as Optuna weighs them, a diverged one with the worst value."""
     values = [trial.value for trial in trials if trial.value is not None]
-    if len(values) < LEAST:
-        raise SweepError(f"sweep {name!r} has {len(values)} finished runs, too few to say which parameters matter")
     worst = min(values) if goal == "maximize" else max(values)
     return [
         optuna.create_trial(

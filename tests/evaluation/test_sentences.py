@@ -74,8 +74,9 @@ def test_words_are_listed(words, text):
         ([0.88, 0.80, 0.70], "Beside the best, all others are so far from it that 6,000 images tell them apart."),
         (
             [0.88, 0.875, 0.70],
-            "One other run is so close to the best that 6,000 images do not tell them apart; the rem",
+            "One other run is so close to the best that 6,000 images do not tell them apart; the remaining one is",
         ),
+        ([0.88, np.nan], "There is no other run to tell the best from."),
         ([0.70, 0.875, 0.88, 0.87, np.nan], "2 others are so close"),
         (
             [0.88, 0.88],

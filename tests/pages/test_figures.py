@@ -260,6 +260,13 @@ def test_importance_puts_the_largest_first_and_whiskers_end_at_nought(ax):
     assert ax.get_xlim()[0] == 0
 
 
+def test_of_too_few_runs_the_figure_says_that_they_do_not_say_what_matters(ax):
+    comparisons.importance(ax, SHARES.iloc[:0])
+    assert [text.get_text() for text in ax.texts] == ["too few runs to say"]
+    assert ax.get_title("left") == "What decides the validation accuracy"
+    assert not ax.patches
+
+
 def test_what_chance_explains_is_grey(ax):
     comparisons.correlation(ax, pd.Series({"a": 0.5, "b": 0.3, "c": -0.45}), 0.41)
     grey = [bar.get_facecolor()[0] == bar.get_facecolor()[2] for bar in ax.patches[:3]]

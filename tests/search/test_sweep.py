@@ -299,6 +299,18 @@ def test_a_diverged_run_has_its_result_and_is_never_the_best(notebook):
     assert sweep.best("trial")["config"] != good
 
 
+def test_where_no_run_has_a_result_it_is_said_what_became_of_them(notebook):
+    configs = [{"layers": layers, "activation": "TANH", "seed": 0} for layers in (1, 2)]
+    run(
+        definition("random", {"layers": {"values": [1, 2]}, "activation": {"value": "TANH"}, "seed": {"value": 0}}),
+        2,
+        notebook=notebook,
+        execute=Fake(diverge=configs),
+    )
+    with pytest.raises(sweep.SweepError, match=r"'trial' has no finished run with validationaccuracy: 2 diverged$"):
+        sweep.best("trial")
+
+
 @pytest.mark.parametrize("ask", [sweep.ranking, sweep.listing, sweep.status, sweep.configurations, sweep.best])
 def test_what_a_sweep_has_come_to_is_seen_in_one_look(ask, notebook, monkeypatch):
     """Between two looks at its state another driver may have begun something else under its name."""
@@ -784,8 +796,9 @@ def test_the_parameter_that_decides_all_has_the_largest_share(notebook):
 
 def test_too_few_runs_do_not_say_what_matters(notebook):
     run(definition(), 3, notebook=notebook, execute=Fake())
-    with pytest.raises(sweep.SweepError, match="'trial' has 3 finished runs, too few to say which parameters matter"):
-        sweep.importance("trial")
+    shares = sweep.importance("trial")
+    assert list(shares) == ["mean", "deviation", "low", "high"]
+    assert shares.empty
 
 
 def test_the_folder_of_a_run_holds_its_record(notebook):

@@ -29,7 +29,7 @@ WINNER = "lab/far/final.py"  # shows the test images to the winner of `make far`
 SMALL_SWEEP = {
     "name": "small",
     "method": "random",
-    "run_cap": 4,
+    "run_cap": 3,
     "metric": {"name": "validationaccuracy", "goal": "maximize"},
     "parameters": {
         "limit": {"value": 1000},
@@ -285,6 +285,14 @@ def pages(runs: Path, *names: str) -> set[str]:
     return {path.stem for path in runs.parent.glob("reports/*.html")}
 
 
+@pytest.mark.kernel
+def test_whoever_opens_the_test_images_that_others_may_not_fails(poisoned, tmp_path):
+    command = [sys.executable, "-c", "import fashion_mnist; fashion_mnist.load().test"]
+    tried = subprocess.run(command, env=environment(tmp_path, poisoned), capture_output=True, text=True)
+    assert tried.returncode == 1
+    assert "test-images.npy" in tried.stderr
+
+
 @pytest.mark.long
 @pytest.mark.kernel
 def test_a_notebook_runs_and_is_a_page(runs, poisoned):
@@ -309,7 +317,9 @@ OTHERS_WORDS = {  # a list of widths, a setting that one optimizer has alone, an
 @pytest.mark.kernel
 def test_the_chapter_on_a_sweep_takes_others_words_and_a_loss_and_goes_by_the_mean_over_seeds(runs, poisoned, tmp_path):
     file, minimizing = tmp_path / "small.yaml", {"metric": {"name": "validationloss", "goal": "minimize"}}
-    asked = SMALL_SWEEP | minimizing | {"parameters": OTHERS_WORDS, "seeds": 2}
+    asked = (
+        SMALL_SWEEP | minimizing | {"parameters": OTHERS_WORDS, "seeds": 2, "run_cap": 4}
+    )  # enough to say what matters
     file.write_text(yaml.safe_dump(asked), encoding="utf-8")
     run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
     found = {}
@@ -334,16 +344,24 @@ def test_the_chapter_on_a_sweep_takes_others_words_and_a_loss_and_goes_by_the_me
 
 @pytest.mark.long
 @pytest.mark.kernel
-def test_sweeps_lead_to_an_evaluation_and_only_that_needs_the_test_images(runs, poisoned, tmp_path):
+def test_the_chapter_on_a_sweep_takes_a_single_run(runs, poisoned, tmp_path):
+    file, parameters = tmp_path / "small.yaml", {"limit": 500, "max_epochs": 1, "layers": 1}
+    asked = SMALL_SWEEP | {"run_cap": 1, "parameters": {name: {"value": value} for name, value in parameters.items()}}
+    file.write_text(yaml.safe_dump(asked), encoding="utf-8")
+    run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
+    [opening] = [cell for cell in executed(runs, SWEEP) if "found" in cell.metadata.get("tags", [])]
+    said = "; of 1 at random, there is no other. The best has layers = 1, limit = 500, max\\_epochs = 1."
+    assert opening.outputs[0].data["text/markdown"].endswith(said)
+
+
+@pytest.mark.long
+@pytest.mark.kernel
+def test_sweeps_lead_to_an_evaluation_and_to_one_s_own_picture(runs, poisoned, tmp_path):
     files = {"sweep_file": tmp_path / "small.yaml", "next_file": tmp_path / "next.yaml"}
     files["sweep_file"].write_text(yaml.safe_dump(SMALL_SWEEP), encoding="utf-8")
     following = SMALL_SWEEP | {"name": "next", "method": "bayes", "confirm": {"best": 2, "seeds": 2}}
     files["next_file"].write_text(yaml.safe_dump(following), encoding="utf-8")
     run_notebook(SWEEP, runs, poisoned, **files)
-    refused = execute(EVALUATION, tmp_path, environment(runs, poisoned))
-    assert refused.returncode == 1
-    assert "test-images.npy" in refused.stderr
-
     run_notebook(EVALUATION, runs, link_data(tmp_path / "whole", "train", "test"))
     assert not (runs / "results.json").exists()  # a quick look is no result
     run_notebook(PICTURE, runs, poisoned)  # asks the networks that are on record now
