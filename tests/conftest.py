@@ -18,6 +18,9 @@ import lab  # noqa: F401  (before Jupyter's packages, which it makes start quick
 for library in ("OPENBLAS", "OMP"):  # one thread a process; read when NumPy is imported, which is after this file
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each of the hundreds of processes would compile all modules anew
+sys.dont_write_bytecode = False
+
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests are started in the background
 
 BY_FIXTURE = ("torch", "browser", "database")  # a test that asks for such a fixture belongs to the group of its name

@@ -111,21 +111,21 @@ def lab(folder, tmp_path):
 @pytest.fixture
 def opened(browser, lab, tmp_path):
     """`opened(name)` is a page of JupyterLab with a notebook and its kernel; how it ends is kept as a picture."""
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
 
-    @contextmanager
-    def open_one(name):
-        with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
-            page = context.new_page()
-            page.set_default_timeout(60_000)
-            page.goto(lab.format(name))
-            page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-            page.get_by_text(IDLE).wait_for()  # the status bar: the kernel is there
-            try:
-                yield page
-            finally:  # most of all when it has failed
-                page.screenshot(path=pictures(tmp_path) / f"{name}.png")
+        @contextmanager
+        def open_one(name):
+            with context.new_page() as page:
+                page.set_default_timeout(60_000)
+                page.goto(lab.format(name))
+                page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+                page.get_by_text(IDLE).wait_for()  # the status bar: the kernel is there
+                try:
+                    yield page
+                finally:  # most of all when it has failed
+                    page.screenshot(path=pictures(tmp_path) / f"{name}.png")
 
-    return open_one
+        yield open_one
 
 
 @pytest.mark.long
