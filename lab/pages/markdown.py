@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from bs4 import BeautifulSoup
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import InvalidNotebook, IPythonRenderer, MarkdownWithMath, MathBlockParser
 
 from lab.pages.formulas import mathml
+from lab.pages.markup import parsed
 from lab.pages.refusals import ReportError
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
@@ -49,7 +49,7 @@ class _Renderer(IPythonRenderer):
         above = self.headings[-1][0] if self.headings else 0
         if level > above + 1 or (level == 1 and above):
             raise ReportError(f"a heading of level {level} cannot follow one of level {above} (0: none)")
-        plain = BeautifulSoup(text, "html.parser").get_text().strip()
+        plain = parsed(text).get_text().strip()
         anchor = re.sub(r"\s+", "-", plain)  # as JupyterLab has it, so that links within a notebook hold
         while any(anchor == taken for _, taken, _ in self.headings):
             anchor += "-"

@@ -16,9 +16,15 @@ NUMBER = re.compile(r"[-+−]?\d[\d,]*(\.\d+)?(e[-+−]?\d+)?( ?%)?|nan|")  # or
 DENSE = {"many": 8, "most": 11}  # columns, of which more are set smaller, so that none of them is cut
 
 
+def parsed(markup: str) -> BeautifulSoup:
+    """The elements of HTML. After the last > no tag ends, so a < there is text: from each the parser would look on."""
+    closed, end, rest = markup.rpartition(">")
+    return BeautifulSoup(closed + end + rest.replace("<", "&lt;"), "html.parser")
+
+
 def tidy(markup: str) -> Markup:
     """The same HTML, with tables in boxes that scroll; raises ReportError for what no page may hold."""
-    soup = BeautifulSoup(markup, "html.parser")
+    soup = parsed(markup)
     for node in soup.find_all(string=lambda text: isinstance(text, PreformattedString)):
         node.extract()  # comments and the like, which end elsewhere for a browser: what is in them would be markup
     for style in soup.select("style[scoped]"):  # pandas' own look for tables

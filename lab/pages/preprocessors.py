@@ -6,14 +6,13 @@ Own are what a page refuses, formulas and tables, pictures that stay small, and 
 from copy import deepcopy
 from typing import Any
 
-from bs4 import BeautifulSoup
 from markupsafe import Markup
 from nbconvert.filters import strip_ansi
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor, Preprocessor, TagRemovePreprocessor
 from nbformat import NotebookNode
 
 from lab.pages import DENSITY, INTERACTIVE, NARROW, markdown, pictures
-from lab.pages.markup import tidy
+from lab.pages.markup import parsed, tidy
 from lab.pages.refusals import ReportError
 
 TAGS = {
@@ -163,7 +162,7 @@ class Texts(Cells):
         if cell.cell_type == "markdown":
             cell.source = tidy(markdown.render(cell.source, headings, cell.get("attachments")))
         elif headings:
-            cell.metadata.section = BeautifulSoup(headings[-1][2], "html.parser").get_text()
+            cell.metadata.section = parsed(headings[-1][2]).get_text()
         above = len(headings)
         for output in cell.get("outputs", ()):
             data = output.get("data", {})
@@ -227,7 +226,7 @@ def _lead(opening: list[NotebookNode], cells: list[NotebookNode]) -> Markup:
     """The first paragraph of what was found, or else of the page, as a whole sentence: no figure follows there."""
     texts = [output.data.get("text/html", "") for cell in opening for output in cell.outputs if "data" in output]
     texts += [cell.source for cell in cells if cell.cell_type == "markdown"]
-    first = BeautifulSoup("".join(texts), "html.parser").find(["p", "li"])
+    first = parsed("".join(texts)).find(["p", "li"])
     text = first.decode_contents().removeprefix("<strong>Goal.</strong> ").strip() if first else ""
     return markdown.unlinked(text.removesuffix(":") + "." if text.endswith(":") else text)
 

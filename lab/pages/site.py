@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bs4 import BeautifulSoup
 from jinja2 import Environment, FileSystemLoader
 
 from common.files import write_whole
 from lab.pages import pictures
 from lab.pages.exporter import TEMPLATES, Page, page
+from lab.pages.markup import parsed
 from lab.pages.refusals import ReportError
 from lab.pages.results import Figure, results, tell
 from lab.pages.typography import typeset
@@ -81,7 +81,7 @@ def _shown(pages: list[Page]) -> list[Page]:
 
 def _says(page: Page) -> str:
     """What a page has found, as text: what stands in bold in its lead, or else the whole of it."""
-    lead = BeautifulSoup(page.lead, "html.parser")
+    lead = parsed(page.lead)
     return (lead.find("strong") or lead).get_text()
 
 
