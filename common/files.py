@@ -91,17 +91,19 @@ def require_file(path: Path) -> None:
 def scratch(purpose: str, parent: str | os.PathLike = "") -> Iterator[Path]:
     """A new folder that is removed once the block has ended, in `parent`, or where the system keeps what is temporary.
 
-    Those for the same purpose that a kill has left there are removed first.
+    Those for the same purpose that a kill has left there are removed first. Raises NotWritten where it cannot be made.
     """
     folder = Path(parent or tempfile.gettempdir())
     clear(folder, purpose)
-    with _under_way(folder / purpose) as (_, claim):
-        own = claim.with_suffix("")
-        own.mkdir(mode=0o700)
+    with ExitStack() as stack:
         try:
-            yield own
-        finally:
-            shutil.rmtree(own, ignore_errors=True)
+            _, claim = stack.enter_context(_under_way(folder / purpose))
+            own = claim.with_suffix("")
+            own.mkdir(mode=0o700)
+        except OSError as error:
+            raise NotWritten(folder / purpose, error) from error
+        stack.callback(shutil.rmtree, own, ignore_errors=True)
+        yield own
 
 
 def scratch_until_exit(purpose: str) -> Path:

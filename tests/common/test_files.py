@@ -158,6 +158,13 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path, writer):
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.json": "whole"}
 
 
+def test_a_scratch_folder_that_cannot_be_made_is_named_as_it_is_called_for(tmp_path, forbidden):
+    forbidden(tmp_path)
+    said = f"^{re.escape(str(tmp_path / 'executing'))} cannot be written .Permission denied.: make its folder writable"
+    with pytest.raises(NotWritten, match=said), scratch("executing", tmp_path):
+        pass
+
+
 def test_without_a_process_s_locks_it_is_the_system_that_keeps_what_is_open(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "flock", None)
     (tmp_path / "a.json.1.01234567.tmp").touch()
