@@ -101,8 +101,8 @@ def decides(every: pd.Series, good: pd.Series, noise: pd.Series | None = None) -
     text = (
         f"Over the whole space, **{first.index[0]}** alone makes {first.iloc[0]:.0%} of the variance, and single "
         f"parameters together {first.sum():.0%}. Where it is worth searching, **{then.index[0]}** makes most, "
-        f"{then.iloc[0]:.0%}; single parameters together make {orders[1]:.0%}, pairs {orders.get(2, 0.0):.0%}, and "
-        f"more than two at once {orders[orders.index > 2].sum():.0%}."
+        f"{then.iloc[0]:.0%}; single parameters together make {orders[1]:.1%}, pairs {orders.get(2, 0.0):.1%}, and "
+        f"more than two at once {orders[orders.index > 2].sum():.1%}."
     )
     if noise is None:
         return (
@@ -110,8 +110,8 @@ def decides(every: pd.Series, good: pd.Series, noise: pd.Series | None = None) -
         )
     chance = anova.by_order(noise)
     return (
-        f"{text} Of this, the luck of seeds makes {noise.sum():.1%} of the variance: {chance[1]:.1%} in single "
-        f"parameters, {chance.get(2, 0.0):.1%} in pairs, and {chance[chance.index > 2].sum():.1%} in more than two."
+        f"{text} Of this, the luck of seeds makes {noise.sum():.2%} of the variance: {chance[1]:.2%} in single "
+        f"parameters, {chance.get(2, 0.0):.2%} in pairs, and {chance[chance.index > 2].sum():.2%} in more than two."
     )
 
 
