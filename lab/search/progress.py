@@ -1,4 +1,7 @@
-"""How far a sweep is: a line for each run that ends and, where somebody watches, a bar, or a line that changes."""
+"""How far a sweep is: a line for each run that ends and, where somebody watches, a bar, or a line that changes.
+
+Where that is neither a terminal nor a notebook, as in a log, there is a line when none has come for long.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from tqdm import tqdm
 from common.words import brief
 from lab.search.results import Result, better
 from lab.tracking import Record, duration, value_of
+
+QUIET = 300.0  # seconds without a line in a log
 
 
 class Progress:
@@ -32,6 +37,7 @@ class Progress:
             self.reach(result)
         self._bar = tqdm(total=total, initial=self.done, disable=None, unit="run", leave=False)
         self._display = _display()
+        self._told = time.monotonic()  # when there was a line
 
     def __enter__(self) -> Progress:
         return self
@@ -50,6 +56,7 @@ class Progress:
             facts += [*self._facts(), record["name"]]
             with self._bar.external_write_mode():
                 print(*facts, sep=" · ", flush=True)
+            self._told = time.monotonic()
             self._bar.update()
 
     def reach(self, result: Result) -> None:
@@ -63,8 +70,12 @@ class Progress:
         with self._lock:
             facts = " · ".join([f"{running} running", f"{self.failed} failed", *self._facts()])
             self._bar.set_postfix_str(facts)
+            line = f"{self.done} of {self.total} runs · {facts}"
             if self._display:
-                self._display(f"{self.done} of {self.total} runs · {facts}")
+                self._display(line)
+            elif self._bar.disable and time.monotonic() >= self._told + QUIET:
+                print(line, flush=True)
+                self._told = time.monotonic()
 
     def _reason(self, record: Record) -> str:
         without = {"finished": f"no {self.metric}" * self._needed, "stopped": f"after epoch {len(record['history'])}"}
