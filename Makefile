@@ -62,7 +62,7 @@ test: .venv/.developers lint data  ## every check
 	$(PY) -m pytest -n 4 --dist worksteal
 
 quick: .venv/.developers  ## the checks that need nothing but their own process
-	$(PY) -m pytest -n 4 --dist worksteal -m "not (kernel or browser or service or torch or database or numba)"
+	$(PY) -m pytest -n 2 --dist worksteal -m "not (kernel or browser or service or torch or database or numba or pages)"
 
 fuzz: .venv/.developers  ## feed all readers of files with damage, for longer than make test does: make fuzz FUZZ=9999
 	FUZZ=$(or $(FUZZ),2000) $(PY) -m pytest -n 0 tests/whole/test_fuzz.py tests/whole/test_attacks.py \

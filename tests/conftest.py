@@ -28,10 +28,12 @@ STARTING = ("kernel", "service", "torch", "browser")  # groups whose tests may s
 
 
 def pytest_itemcollected(item):
-    """Tests are grouped by what they need, before any are chosen by group; what a fixture tells needs no marker."""
+    """Tests are grouped by what they need, before any are chosen by one; fixture or folder may tell."""
     for name in BY_FIXTURE:
         if name in getattr(item, "fixturenames", ()):
             item.add_marker(name)
+    if item.path.parent.name == "pages":  # Matplotlib and nbconvert, which take seconds to import
+        item.add_marker("pages")
 
 
 @pytest.hookimpl(trylast=True)

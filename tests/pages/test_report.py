@@ -556,7 +556,7 @@ def test_a_folder_of_executed_notebooks_that_is_another_user_s_is_named_with_a_c
     forbidden(root / "runs" / "notebooks")
     message = refusal(capsys, "run", str(root / "notebooks" / "01_data.ipynb"))
     assert message.startswith(f"report.py: {root / 'runs' / 'notebooks'}")
-    assert message.endswith("(Permission denied): ask its owner for the right to it, or choose another one")
+    assert message.endswith("cannot be written (Permission denied): make its folder writable, or choose another one")
 
 
 @pytest.mark.parametrize(
