@@ -523,9 +523,9 @@ class NeuralNetwork:
             raise FileNotFoundError(f"{path}: there is no folder {path.parent} to save into.")
         arrays = {"theta": state.pop("theta")}
         for part in PARTS:
-            found = state.pop(part)
-            arrays |= {f"{part}.{k}": v for k, v in found.items() if isinstance(v, ndarray)}
-            state[part] = {k: _plain(v) for k, v in found.items() if not isinstance(v, ndarray)}
+            content = state.pop(part)
+            arrays |= {f"{part}.{k}": v for k, v in content.items() if isinstance(v, ndarray)}
+            state[part] = {k: _plain(v) for k, v in content.items() if not isinstance(v, ndarray)}
         with whole_file(path) as file:
             np.savez(file, state=json.dumps(state), **arrays)
 

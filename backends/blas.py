@@ -35,16 +35,16 @@ def find() -> Blas | None:
     Integers are handed to it as 64-bit ones. A library that expects 32 reads the lower halves of registers and of
     slots on the stack, wherever a number starts with its lowest byte; `_multiplies` tries it.
     """
-    found = {one["filepath"]: one.get("architecture") for one in threadpool_info() if one["user_api"] == "blas"}
+    libraries = {one["filepath"]: one.get("architecture") for one in threadpool_info() if one["user_api"] == "blas"}
     beside = Path(np.__file__).parent
-    numpys = [path for path in found if Path(path).parent in (beside.with_name("numpy.libs"), beside / ".dylibs")]
-    for path in numpys or found if len(found) == 1 or numpys else ():
+    numpys = [path for path in libraries if Path(path).parent in (beside.with_name("numpy.libs"), beside / ".dylibs")]
+    for path in numpys or libraries if len(libraries) == 1 or numpys else ():
         library = ctypes.CDLL(path)
         for pattern in PATTERNS:
             names = [pattern.format(name) for name in ("sgemm", "sgemv")]
             if all(hasattr(library, name) for name in names):
                 addresses = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in names]
-                blas = Blas(*addresses, SMALL.get(found[path], 0))
+                blas = Blas(*addresses, SMALL.get(libraries[path], 0))
                 return blas if sys.byteorder == "little" and _multiplies(blas) else None
     return None
 

@@ -55,13 +55,13 @@ class Kept(FunctionCache):
 
     def load_overload(self, sig, target_context):
         try:
-            found = super().load_overload(sig, target_context)
+            overload = super().load_overload(sig, target_context)
         except Exception as error:  # of reading pickles that are torn, anything
             self._say(f"what numba kept of it cannot be read ({first_line(error)})")
-            found = None
-        if found is None and self._py_func.__name__ == "steps":
+            overload = None
+        if overload is None and self._py_func.__name__ == "steps":
             self._say("compiling it, which takes some seconds, the first time only")
-        return found
+        return overload
 
     def save_overload(self, sig, data):
         try:

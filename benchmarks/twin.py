@@ -142,8 +142,8 @@ class Twin:
     def predict_proba(self, images: ndarray, mirrored: bool = False) -> ndarray:
         """As `NeuralNetwork.predict_proba`, by the averaged network."""
         with torch.inference_mode():
-            found = torch.softmax(self.average(self._pixels(images)), dim=1).numpy()
-        return (found + self.predict_proba(mirror_images(images))) / 2 if mirrored else found
+            probabilities = torch.softmax(self.average(self._pixels(images)), dim=1).numpy()
+        return (probabilities + self.predict_proba(mirror_images(images))) / 2 if mirrored else probabilities
 
 
 def unbiased(mean: torch.Tensor, now: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
@@ -174,6 +174,6 @@ def compute(recipe: Mapping[str, Any], seeds: Sequence[int] = SEEDS, path: Path 
 
 
 if __name__ == "__main__":
-    if (found := scouting.winner(records.load())) is None:
+    if (recipe := scouting.winner(records.load())) is None:
         sys.exit("There is no winner yet: `make far` finds it.")
-    compute(found)
+    compute(recipe)

@@ -32,11 +32,11 @@ class Ladder:
     """
 
     def __init__(self, path: Path = FILE) -> None:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or found.keys() != set(KEYS):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.keys() != set(KEYS):
             raise ValueError(f"{path}: expected a configuration and changes to it, under the keys {', '.join(KEYS)}")
-        self._changes = {START: found[START], **found["rungs"]}
-        self._besides = found["besides"]
+        self._changes = {START: content[START], **content["rungs"]}
+        self._besides = content["besides"]
 
     @property
     def start(self) -> Config:

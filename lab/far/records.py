@@ -41,6 +41,6 @@ def ends(table: pd.DataFrame) -> pd.DataFrame:
     """By configuration: its `accuracy` on the validation images after the last epoch, missing without such images, and
     the core `minutes` of its training, which other work on the machine makes longer."""
     runs = table.groupby("config", sort=False)
-    found = runs.tail(1).set_index("config")
-    accuracy = found[METRIC].astype(float).mask(found["status"] == "diverged", GUESS)
+    last = runs.tail(1).set_index("config")
+    accuracy = last[METRIC].astype(float).mask(last["status"] == "diverged", GUESS)
     return pd.DataFrame({"accuracy": accuracy, "minutes": runs["seconds"].sum().astype(float) / 60})

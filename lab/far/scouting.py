@@ -36,11 +36,11 @@ def recipes(path: Path) -> list[Config]:
 def winner(table: pd.DataFrame, path: Path = LONG) -> Config | None:
     """The recipe that is best by the mean over its seeds of the validation accuracy in the end, without a seed; None
     until all of the sweep is in the table. So the rule by which it is chosen is older than any of its results."""
-    asked, found = recipes(path), records.ends(table)["accuracy"]
+    asked, ends = recipes(path), records.ends(table)["accuracy"]
     names = list(map(records.key, asked))
-    if not set(names) <= set(found.index):
+    if not set(names) <= set(ends.index):
         return None
-    each = pd.DataFrame({"recipe": [records.key(bare(config)) for config in asked], "accuracy": found[names].tolist()})
+    each = pd.DataFrame({"recipe": [records.key(bare(config)) for config in asked], "accuracy": ends[names].tolist()})
     best = each.groupby("recipe", sort=False)["accuracy"].mean().idxmax()
     return next(bare(config) for config in asked if records.key(bare(config)) == best)
 

@@ -25,11 +25,11 @@ from lab.search.sweepfile import read
 
 def progress(table: pd.DataFrame, parts: Mapping[str, Iterable[Config]]) -> pd.DataFrame:
     """For each part of the plan: how many trainings it asks for, how many are there, and the core hours of these."""
-    found = records.ends(table)
+    ends = records.ends(table)
     rows = []
     for part, configs in parts.items():
         asked = pd.Index([records.key(config) for config in configs]).unique()
-        there = found.loc[asked.intersection(found.index)]
+        there = ends.loc[asked.intersection(ends.index)]
         hours = there["minutes"].sum() / 60
         rows.append({"part": part, "trained": len(there), "planned": len(asked), "core hours": hours})
     return pd.DataFrame(rows).set_index("part")
@@ -40,8 +40,8 @@ def progress(table: pd.DataFrame, parts: Mapping[str, Iterable[Config]]) -> pd.D
 
 def _each(table: pd.DataFrame, recipes: Mapping[str, Config], seeds: Sequence[int], what: str) -> pd.DataFrame:
     """A figure of each training: a row for each recipe, a column for each seed, missing where there is none."""
-    found = records.ends(table)[what]
-    rows = [[found.get(records.key(recipe | {"seed": seed}), np.nan) for seed in seeds] for recipe in recipes.values()]
+    ends = records.ends(table)[what]
+    rows = [[ends.get(records.key(recipe | {"seed": seed}), np.nan) for seed in seeds] for recipe in recipes.values()]
     return pd.DataFrame(rows, index=list(recipes), columns=list(seeds), dtype=float)
 
 
@@ -80,8 +80,8 @@ def differences(each: pd.DataFrame, pairs: Mapping[str, str]) -> pd.DataFrame:
     means, (error, free) = each.mean(axis=1), deviation(each)
     quantile = stats.t.ppf(1 - 0.025 / len(pairs), free) if free and pairs else np.nan
     half = quantile * error * np.sqrt(2 / len(each.columns))
-    found = pd.Series({name: means[name] - means[other] for name, other in pairs.items()}, dtype=float)
-    return pd.DataFrame({"difference": found, "low": found - half, "high": found + half})
+    more = pd.Series({name: means[name] - means[other] for name, other in pairs.items()}, dtype=float)
+    return pd.DataFrame({"difference": more, "low": more - half, "high": more + half})
 
 
 def rungs(each: pd.DataFrame) -> pd.DataFrame:
@@ -94,10 +94,10 @@ def changes(each: pd.DataFrame, whole: str = WHOLE) -> pd.DataFrame:
     return differences(each, {name: whole for name in each.index if name != whole and whole in each.index})
 
 
-def described(each: pd.DataFrame, found: pd.DataFrame, words: Sequence[str], cost: pd.Series) -> pd.DataFrame:
-    """Recipes as a page shows them: their mean accuracy in per cent, the differences that were `found`, in points, what
-    these say in `words`, and their cost in core minutes. With one seed there are no intervals, and no words."""
-    points = (100 * found).set_axis(["gain", "from", "to"], axis="columns").assign(verdict=list(words))
+def described(each: pd.DataFrame, gains: pd.DataFrame, words: Sequence[str], cost: pd.Series) -> pd.DataFrame:
+    """Recipes as a page shows them: their mean accuracy in per cent, their `gains`, which are differences, in points,
+    what these say in `words`, and their cost in core minutes. With one seed there are no intervals, and no words."""
+    points = (100 * gains).set_axis(["gain", "from", "to"], axis="columns").assign(verdict=list(words))
     if not any(words):
         points = points[["gain"]]
     frame = pd.DataFrame({"accuracy (%)": 100 * each.mean(axis=1)}).join(points)
@@ -123,10 +123,10 @@ def recipes(path: Path) -> tuple[dict[str, Config], list[int]]:
 
 def scouted(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """A row for each training of a sweep that is there, best first: what varies, the metric, and `core minutes`."""
-    found, names = records.ends(table), varied(path)
-    there = [config for config in scouting.recipes(path) if records.key(config) in found.index]
+    ends, names = records.ends(table), varied(path)
+    there = [config for config in scouting.recipes(path) if records.key(config) in ends.index]
     rows = pd.DataFrame([{name: records.plain(config[name]) for name in names} for config in there], columns=names)
-    rows[[records.METRIC, "core minutes"]] = found.loc[[records.key(config) for config in there]].to_numpy()
+    rows[[records.METRIC, "core minutes"]] = ends.loc[[records.key(config) for config in there]].to_numpy()
     return rows.sort_values(records.METRIC, ascending=False, kind="stable", ignore_index=True)
 
 
@@ -136,8 +136,8 @@ def scouted(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 def networks(kept: Kept, who: str) -> ndarray:
     """What the networks of a finalist say of the test images, in the order of their seeds: (networks, images, classes);
     empty without any."""
-    found = kept.get(who, {})
-    return np.array([found[seed] for seed in sorted(found)]) if found else np.empty((0, 0, 1))
+    said = kept.get(who, {})
+    return np.array([said[seed] for seed in sorted(said)]) if said else np.empty((0, 0, 1))
 
 
 def mistakes(probabilities: ndarray, labels: ndarray) -> pd.DataFrame:

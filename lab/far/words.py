@@ -36,46 +36,46 @@ def lacking(progress: pd.DataFrame, part: str) -> str:
     return f"Of the {part}, {there} of {planned} trainings are there; `make far` goes on with them."
 
 
-def verdicts(found: pd.DataFrame) -> list[str]:
+def verdicts(differences: pd.DataFrame) -> list[str]:
     """For each difference the word that its interval allows; empty ones with one seed."""
-    rows = found[["low", "high"]].itertuples(index=False)
+    rows = differences[["low", "high"]].itertuples(index=False)
     return ["" if np.isnan(low) else told_apart(low, high, MORE, LESS, LEVEL) for low, high in rows]
 
 
-def _sorted_out(found: pd.DataFrame, above: str, below: str, level: str) -> str:
+def _sorted_out(differences: pd.DataFrame, above: str, below: str, level: str) -> str:
     """Differences by the words that their intervals allow, in the order of what they are."""
-    words, parts = np.array(verdicts(found)), []
+    words, parts = np.array(verdicts(differences)), []
     for word, what in ((MORE, above), (LESS, below), (LEVEL, level)):
-        some = found.loc[words == word, "difference"]
+        some = differences.loc[words == word, "difference"]
         names = [f"{name} ({100 * gain:+.2f})" for name, gain in some.items()]
         parts += [f"{what}: {listed(names)}"] if names else []
     return "; ".join(parts) + "."
 
 
-def climbed(each: pd.DataFrame, found: pd.DataFrame) -> str:
+def climbed(each: pd.DataFrame, steps: pd.DataFrame) -> str:
     """How high the ladder goes, and which rungs are above the one before, from `survey.rungs`."""
-    if not len(found):
+    if not len(steps):
         return ""
-    first, last, count, seeds = each.iloc[0].mean(), each.iloc[-1].mean(), len(found), len(each.columns)
+    first, last, count, seeds = each.iloc[0].mean(), each.iloc[-1].mean(), len(steps), len(each.columns)
     lead = "1 rung leads" if count == 1 else f"{count} rungs lead"
     text = f"**{lead} from {first:.2%} to {last:.2%} of the validation images**"
     if seeds == 1:
-        best = found["difference"].idxmax()
-        step = f"the largest step is {best} ({100 * found['difference'][best]:+.2f} points)"
+        best = steps["difference"].idxmax()
+        step = f"the largest step is {best} ({100 * steps['difference'][best]:+.2f} points)"
         return f"{text}, with one seed each; {step}. What of this is luck, one seed does not say."
-    told = _sorted_out(found, "above the rung before it", "below it", f"{LEVEL} from it")
+    told = _sorted_out(steps, "above the rung before it", "below it", f"{LEVEL} from it")
     return f"{text}, means of {seeds} seeds. By intervals that hold for all rungs at once, {told}"
 
 
-def worth(found: pd.DataFrame) -> str:
+def worth(changes: pd.DataFrame) -> str:
     """What becomes of the whole without each ingredient and with others, from `survey.changes`."""
-    if not len(found):
+    if not len(changes):
         return ""
-    if found["low"].isna().all():
-        most = found["difference"].abs().idxmax()
-        change = f"{most} ({100 * found['difference'][most]:+.2f} points)"
+    if changes["low"].isna().all():
+        most = changes["difference"].abs().idxmax()
+        change = f"{most} ({100 * changes['difference'][most]:+.2f} points)"
         return f"With one seed each, the largest change is that {change}. What of it is luck, one seed does not say."
-    told = _sorted_out(found, "better than the whole", "worse than the whole", f"{LEVEL} from the whole")
+    told = _sorted_out(changes, "better than the whole", "worse than the whole", f"{LEVEL} from the whole")
     return f"By intervals that hold for all at once, {told}"
 
 
@@ -86,24 +86,24 @@ def scouted(rows: pd.DataFrame, varied: Sequence[str]) -> str:
     best = f"**The best of {len(rows)} recipes is right for {rows[METRIC].max():.2%} of the validation images**"
     if len(rows) < FEW:
         return f"{best}, each trained once. They are too few to say what matters."
-    found = scores.correlations(rows, varied, METRIC)
-    limits = scores.chance(len(rows)), scores.chance(len(rows), max(len(found), 1))
+    correlations = scores.correlations(rows, varied, METRIC)
+    limits = scores.chance(len(rows)), scores.chance(len(rows), max(len(correlations), 1))
     close = sentences.close_to_best(rows[METRIC], COUNTS[METRIC])
-    matter = sentences.beyond_chance(found, *limits)
+    matter = sentences.beyond_chance(correlations, *limits)
     matter = f"Rank correlations of parameters with accuracy {matter[0].lower()}{matter[1:]}"
     return f"{best}, each trained once. {close} {matter}"
 
 
-def longest(each: pd.DataFrame, found: pd.DataFrame) -> str:
+def longest(each: pd.DataFrame, others: pd.DataFrame) -> str:
     """Which recipe of the long sweep is best, the winner, and which are not to be told apart from it, given accuracies
     and the differences of the others from it."""
     if not len(each):
         return ""
     means = each.mean(axis=1)
     text = f"**Best is {means.idxmax()}**, right for {means.max():.2%} of the validation images"
-    if not len(found) or found["low"].isna().all():
+    if not len(others) or others["low"].isna().all():
         return f"{text}, with one seed. What of it is luck, one seed does not say."
-    told = _sorted_out(found, "better", "worse", f"{LEVEL} from it")
+    told = _sorted_out(others, "better", "worse", f"{LEVEL} from it")
     return f"{text}, the mean of {len(each.columns)} seeds. By intervals that hold for all others at once, {told}"
 
 
@@ -175,12 +175,12 @@ def classes(gap: Gap, gains: Mapping[str, Sequence[float]]) -> str:
     )
 
 
-def mistaken(found: pd.DataFrame, networks: int, sure: float = 0.8) -> str:
+def mistaken(mistakes: pd.DataFrame, networks: int, sure: float = 0.8) -> str:
     """How many mistakes an ensemble makes, and how many of them all its networks make, from `survey.mistakes`."""
-    common = found[found["agreed"] == networks]
+    common = mistakes[mistakes["agreed"] == networks]
     return (
-        f"Together they make {len(found):,} mistakes. In {len(common):,} of these all {networks} say the same, and of "
-        f"{np.sum(common['sure'] > sure):,} of those they are more than {sure:.0%} sure together."
+        f"Together they make {len(mistakes):,} mistakes. In {len(common):,} of these all {networks} say the same, and "
+        f"of {np.sum(common['sure'] > sure):,} of those they are more than {sure:.0%} sure together."
     )
 
 

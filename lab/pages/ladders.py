@@ -29,17 +29,17 @@ def climb(axes: Sequence[Axes], accuracies: pd.DataFrame, minutes: pd.Series) ->
     axes[1].set(title="Cost", xlabel="core minutes a training", ylabel="")
 
 
-def changes(ax: Axes, found: pd.DataFrame, words: Sequence[str]) -> Axes:
+def changes(ax: Axes, differences: pd.DataFrame, words: Sequence[str]) -> Axes:
     """A row for each `difference` from the whole, in fractions, with its interval `low` to `high` where there is one; a
     marker for each of the words that say what the interval tells."""
-    rows, points = np.arange(len(found)), 100 * found
+    rows, points = np.arange(len(differences)), 100 * differences
     half = np.nan_to_num(points["high"] - points["difference"])
     ax.axvline(0, color="0.3", linewidth=0.8)
     for word, colour, marker in zip(sorted({*words}), COLOURS, MARKERS, strict=False):
         some = np.array(words) == word
         ax.errorbar(points["difference"][some], rows[some], xerr=half[some], fmt="none", ecolor=colour, capsize=3)
         ax.plot(points["difference"][some], rows[some], marker, color=colour, label=word or "one seed")
-    ax.set_yticks(rows, found.index)
+    ax.set_yticks(rows, differences.index)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
     ax.set(title="Less than the whole to the left, more to the right", xlabel="difference (percentage points)")
     ax.invert_yaxis()
