@@ -19,7 +19,7 @@ import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
-from test_notebooks import EVALUATION, NOTEBOOKS, SMALL, SMALL_SWEEP, environment, link_data, poison
+from test_notebooks import EVALUATION, NOTEBOOKS, SMALL, SMALL_SWEEP, SWEEP, environment, link_data, poison
 
 from page_kit import KERNEL
 from tree import ROOT
@@ -35,7 +35,8 @@ interactive.confusion(plt.figure(), "Two classes", ["Coat", "Shirt"], labels, gu
 """
 
 
-ERRORS = "[data-mime-type='application/vnd.jupyter.stderr']"  # where JupyterLab shows them, beside warnings
+FRONT = ".jp-NotebookPanel:not(.lm-mod-hidden)"  # of the notebooks that are open, the one that is seen
+ERRORS = f"{FRONT} [data-mime-type='application/vnd.jupyter.stderr']"  # where JupyterLab shows them, beside warnings
 IDLE = re.compile(r"Python 3.* \| Idle")
 TOLD = "Traceback (most recent call last)"  # which these do not say
 
@@ -56,14 +57,15 @@ def write(path: Path, *cells: str) -> None:
 
 @pytest.fixture
 def chapters(folder, tmp_path) -> None:
-    """Copies of the notebooks beside it, with small parameters."""
-    sweeps = {"sweep_file": SMALL_SWEEP, "next_file": SMALL_SWEEP | {"name": "next", "method": "bayes"}}
-    for name, asked in sweeps.items():
-        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(asked), encoding="utf-8")
+    """Copies of the notebooks beside it, with small parameters: the smallest sweep is a single run."""
+    file = tmp_path / "small.yaml"
+    file.write_text(yaml.safe_dump(SMALL_SWEEP | {"run_cap": 1}), encoding="utf-8")
     for path in NOTEBOOKS:
         given = {name: yaml.safe_load(str(value)) for name, value in SMALL[path.stem].items()}
-        if path.stem == "04_sweep":
-            given |= {name: str(tmp_path / f"{name}.yaml") for name in sweeps}
+        if path.stem == SWEEP:
+            given |= {"sweep_file": str(file), "next_file": ""}
+        elif "sweep_names" in given:
+            given["sweep_names"] = ["small"]
         nbformat.write(parameterize_notebook(load_notebook_node(str(path)), given), folder / path.name)
 
 
@@ -71,7 +73,7 @@ def chapters(folder, tmp_path) -> None:
 def lab(folder, tmp_path):
     """JupyterLab as `make lab` starts it, on this machine alone, with settings of its own.
 
-    What it answers to, but for a notebook's name.
+    Where it shows their folder.
     """
     settings = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     settings.parent.mkdir(parents=True)
@@ -99,7 +101,7 @@ def lab(folder, tmp_path):
             except OSError:
                 assert server.poll() is None, (tmp_path / "lab.log").read_text()
                 time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/lab/tree/notebooks/{{}}?reset&token={token}"
+        yield f"http://127.0.0.1:{port}/lab/tree/notebooks?reset&token={token}"
     finally:
         server.terminate()  # it ends its kernels too
         try:
@@ -110,20 +112,22 @@ def lab(folder, tmp_path):
 
 @pytest.fixture
 def opened(browser, lab, tmp_path):
-    """`opened(name)` is a page of JupyterLab with a notebook and its kernel; how it ends is kept as a picture."""
+    """`opened(name)` is JupyterLab with a notebook in front and its kernel; how it ends is kept as a picture."""
     with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        page.set_default_timeout(60_000)
 
         @contextmanager
         def open_one(name):
-            with context.new_page() as page:
-                page.set_default_timeout(60_000)
-                page.goto(lab.format(name))
-                page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-                page.get_by_text(IDLE).wait_for()  # the status bar: the kernel is there
-                try:
-                    yield page
-                finally:  # most of all when it has failed
-                    page.screenshot(path=pictures(tmp_path) / f"{name}.png")
+            if page.url == "about:blank":
+                page.goto(lab)  # which lists the notebooks that there are by now
+            page.locator(".jp-DirListing-itemText").get_by_text(name, exact=True).dblclick()
+            page.locator(f"{FRONT} .jp-CodeCell").first.wait_for()
+            page.get_by_text(IDLE).wait_for()  # the status bar: the kernel is there
+            try:
+                yield page
+            finally:  # most of all when it has failed
+                page.screenshot(path=pictures(tmp_path) / f"{name}.png")
 
         yield open_one
 
@@ -136,23 +140,25 @@ def test_every_notebook_runs_in_jupyterlab_and_one_alone_with_the_test_images(op
         if path.stem != EVALUATION:
             poison(data)
         with opened(path.name) as page:
-            assert changed(page) == 0, path.name
+            assert not changed(page), path.name
             run_all(page)
             assert errors(page) == [], path.name
             if path.stem == "03_train":  # all curves that grew while it learnt were one picture
                 training = page.locator(".jp-CodeCell").filter(has_text="in net.train(train, validation):")
                 assert training.locator(".jp-RenderedImage img").count() == 1
+            if path.stem == SWEEP:
+                assert page.get_by_text("; of 1 at random, there is no other. The best has ").count() == 1
 
 
 @pytest.mark.kernel
 def test_figures_answer_and_a_cell_that_fails_is_noticed(opened, folder):
+    write(folder / "fails.ipynb", "1 / 0", "'never reached'")
     with opened("answers.ipynb") as page:
         run_all(page)
         assert errors(page) == []
         assert page.locator("figure.live .run").count() == 2  # the script works there as in the reports
         page.get_by_role("button", name="Shirt taken for Coat: 1 of 1").click()
         assert page.locator(".mistakes li").inner_text().split() == ["80.0", "%", "sure"]
-    write(folder / "fails.ipynb", "1 / 0", "'never reached'")
     with opened("fails.ipynb") as page:
         run_all(page)
         [error] = errors(page)
@@ -165,7 +171,7 @@ def test_the_whole_repository_is_there_and_a_notebook_that_is_opened_is_not_chan
     shutil.copytree(ROOT / "sweeps", folder.parent / "sweeps")
     shutil.copy(ROOT / "optimizers.py", folder.parent)
     with opened(NOTEBOOKS[0].name) as page:
-        assert changed(page) == 0
+        assert not changed(page)
         listed = page.locator(".jp-DirListing-itemText")
         assert sorted(listed.all_inner_texts()) == ["01_dataset.ipynb", "answers.ipynb"]
         page.locator(".jp-BreadCrumbs-home").click()
@@ -173,17 +179,17 @@ def test_the_whole_repository_is_there_and_a_notebook_that_is_opened_is_not_chan
         assert {"sweeps", "notebooks", "optimizers.py"} <= set(listed.all_inner_texts())
 
 
-def changed(page) -> int:
-    """How many of the open documents JupyterLab marks as changed."""
+def changed(page) -> bool:
+    """Whether JupyterLab marks the document in front as changed."""
     page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")  # until it has drawn
-    return page.locator(".jp-mod-dirty").count()
+    return page.locator(".jp-mod-current.jp-mod-dirty").count() > 0
 
 
 def run_all(page) -> None:
     """Run > Run All Cells, as a person does, and wait until every cell has its number, or one has failed."""
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    prompts = ".jp-CodeCell .jp-InputArea-prompt"
+    prompts = f"{FRONT} .jp-CodeCell .jp-InputArea-prompt"
     done = f"[...document.querySelectorAll('{prompts}')].every(p => /\\d/.test(p.textContent))"
     failed = f"[...document.querySelectorAll(`{ERRORS}`)].some(shown => shown.textContent.includes('{TOLD}'))"
     page.wait_for_function(f"() => {done} || {failed}", timeout=600_000)

@@ -24,7 +24,7 @@ from nn_core import NeuralNetwork, softmax
 from tree import ROOT
 
 NOTEBOOKS = tree.notebooks()
-SWEEP, EVALUATION, PICTURE = "04_sweep", "05_evaluation", "09_your_own_picture"
+SWEEP, EVALUATION = "04_sweep", "05_evaluation"
 WINNER = "lab/far/final.py"  # shows the test images to the winner of `make far`, for chapter 8
 SMALL_SWEEP = {
     "name": "small",
@@ -344,19 +344,7 @@ def test_the_chapter_on_a_sweep_takes_others_words_and_a_loss_and_goes_by_the_me
 
 @pytest.mark.long
 @pytest.mark.kernel
-def test_the_chapter_on_a_sweep_takes_a_single_run(runs, poisoned, tmp_path):
-    file, parameters = tmp_path / "small.yaml", {"limit": 500, "max_epochs": 1, "layers": 1}
-    asked = SMALL_SWEEP | {"run_cap": 1, "parameters": {name: {"value": value} for name, value in parameters.items()}}
-    file.write_text(yaml.safe_dump(asked), encoding="utf-8")
-    run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
-    [opening] = [cell for cell in executed(runs, SWEEP) if "found" in cell.metadata.get("tags", [])]
-    said = "; of 1 at random, there is no other. The best has layers = 1, limit = 500, max\\_epochs = 1."
-    assert opening.outputs[0].data["text/markdown"].endswith(said)
-
-
-@pytest.mark.long
-@pytest.mark.kernel
-def test_sweeps_lead_to_an_evaluation_and_to_one_s_own_picture(runs, poisoned, tmp_path):
+def test_sweeps_lead_to_an_evaluation_and_both_are_pages(runs, poisoned, tmp_path):
     files = {"sweep_file": tmp_path / "small.yaml", "next_file": tmp_path / "next.yaml"}
     files["sweep_file"].write_text(yaml.safe_dump(SMALL_SWEEP), encoding="utf-8")
     following = SMALL_SWEEP | {"name": "next", "method": "bayes", "confirm": {"best": 2, "seeds": 2}}
@@ -364,5 +352,4 @@ def test_sweeps_lead_to_an_evaluation_and_to_one_s_own_picture(runs, poisoned, t
     run_notebook(SWEEP, runs, poisoned, **files)
     run_notebook(EVALUATION, runs, link_data(tmp_path / "whole", "train", "test"))
     assert not (runs / "results.json").exists()  # a quick look is no result
-    run_notebook(PICTURE, runs, poisoned)  # asks the networks that are on record now
-    assert pages(runs, SWEEP, EVALUATION, PICTURE) == {SWEEP, EVALUATION, PICTURE, "index"}
+    assert pages(runs, SWEEP, EVALUATION) == {SWEEP, EVALUATION, "index"}
