@@ -21,6 +21,15 @@ from lab.pages.refusals import ReportError
 from lab.tracking.described import Damaged, Provenance, described
 
 TEMPLATES = Path(__file__).with_name("templates")
+LONG = 2000  # characters of a line of code
+
+
+class Highlight(Highlight2HTML):
+    """Colours a source, unless a line of it is so long that IPython's lexer would take the square of that."""
+
+    def __call__(self, source: str, language: str | None = None, metadata: Any = None) -> str:
+        longest = max(map(len, source.splitlines()), default=0)
+        return super().__call__(source, "text" if longest > LONG else language, metadata)
 
 
 class PageExporter(TemplateExporter):
@@ -43,7 +52,7 @@ class PageExporter(TemplateExporter):
     def default_filters(self) -> Iterable[tuple[str, Any]]:
         yield from super().default_filters()
         yield "filter_data_type", DataTypeFilter(display_data_priority=list(FORMS))
-        yield "highlight_code", Highlight2HTML(pygments_lexer="ipython3")
+        yield "highlight_code", Highlight(pygments_lexer="ipython3")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from lab.pages.markup import parsed
 from lab.pages.refusals import ReportError
 
 Headings = list[tuple[int, str, Markup]]  # level, id, text
+BEGIN, END = (re.compile(rf"\\{word}\{{([a-z]*\*?)\}}") for word in ("begin", "end"))  # of LaTeX's environments
+MANY = 20  # that never end: from each the parser looks on to the end of the text
 LINK = re.compile(r"</?a\b[^>]*+>?")  # one that is never closed goes on to the end of the text
 
 
@@ -22,9 +24,21 @@ def render(source: str, headings: Headings, attachments: Mapping[str, Any] | Non
     held = {name: forms for name, forms in (attachments or {}).items() if forms}
     renderer = _Renderer(headings, held)
     try:
-        return MarkdownWithMath(renderer, block=_BlockParser()).render(source)
+        return MarkdownWithMath(renderer, block=_BlockParser()).render(_ended(source))
     except InvalidNotebook as error:
         raise ReportError(f"{error}: attach it to the cell again") from error
+
+
+def _ended(source: str) -> str:
+    """The same, in which environments that never end are text if there are many."""
+    ends = {match[1]: match.start() for match in END.finditer(source)}  # the last of each
+
+    def never_ends(match: re.Match) -> bool:
+        return ends.get(match[1], -1) < match.start()
+
+    if sum(map(never_ends, BEGIN.finditer(source))) <= MANY:
+        return source
+    return BEGIN.sub(lambda match: f"&#92;{match[0][1:]}" if never_ends(match) else match[0], source)
 
 
 def unlinked(markup: str) -> Markup:

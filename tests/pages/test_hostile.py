@@ -255,6 +255,19 @@ def test_a_long_text_is_read_in_passing(read):
         read("import" + part * (2 * 10**5 // len(part)))
 
 
+@pytest.mark.parametrize(("make", "part"), [(code, "**"), (str, "\\begin{a}")])
+def test_what_others_parsers_would_look_at_again_and_again_is_shown_in_passing(tmp_path, make, part):
+    """A minute or more: code by IPython's lexer, a text by nbconvert's parser of formulas."""
+    assert page(tmp_path, make(part * 20_000)).body.count(part) == 20_000
+
+
+def test_a_few_environments_that_never_end_stay_as_they_are():
+    assert "<code>\\begin{a}</code>" in markdown.render(r"`\begin{a}`", [])
+    many = markdown.render(r"\begin{a}x\end{a} " + r"\begin{a} " * 30, [])
+    assert many.count("<math") == 1
+    assert many.count(r"\begin{a}") == 30
+
+
 @pytest.mark.parametrize("part", ["<a ", "<a x='", "</a", "<!--", "< "])
 def test_tags_that_are_never_closed_are_text(part):
     """Of which Python's parser would take ten thousand for a quarter of a minute."""
