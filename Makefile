@@ -58,8 +58,7 @@ twin: .venv/.developers data  ## train the best of them in PyTorch beside it, ho
 
 reports: reports/index.html  ## the pages in reports/
 
-test: .venv/.developers data  ## every check
-	@$(MAKE) --no-print-directory --jobs=2 lint .venv/.kernels
+test: .venv/.developers lint data  ## every check
 	$(PY) -m pytest -n 4 --dist worksteal
 
 quick: .venv/.developers  ## the checks that need nothing but their own process
@@ -115,10 +114,6 @@ help:  ## this menu
 	@$(INSTALL) --requirement requirements-dev.lock
 	@$(PY) -c "import torch" 2>/dev/null || $(ORACLES) --torch-backend=cpu 2>/dev/null || $(ORACLES) || \
 	  echo "PyTorch could not be installed: the tests that compare with it skip, or fail where CI=true."
-	@touch $@
-
-.venv/.kernels: backends/kernels.py .venv/.developers
-	@$(PY) tests/kit/warm.py
 	@touch $@
 
 .venv-bench/.done: pyproject.toml .venv/.users

@@ -165,8 +165,8 @@ def best_of(*names: str, root: str | Path | None = None) -> Record:
     first = next(iter(all_of_them.ranked), None)
     if first and first.value is not None:
         return first.records[0]
-    statuses = Counter(record["status"] for result in all_of_them.ranked for record in result.records)
-    ended = f": {', '.join(f'{n} {status}' for status, n in statuses.items())}" if statuses else " yet"
+    outcomes = _outcomes(record for result in all_of_them.ranked for record in result.records)
+    ended = f": {outcomes}" if outcomes else " yet"
     raise SweepError(f"sweep {' and '.join(map(repr, names))} has no finished run with {all_of_them.metric}{ended}")
 
 
@@ -178,8 +178,7 @@ def status(name: str, root: str | Path | None = None) -> str:
 def summary(name: str, state: State, results: Sequence[Result]) -> str:
     """The sentence of `status`."""
     runs, seeds = [record for result in results for record in result.records], state.get("seeds", 1)
-    outcomes = ", ".join(f"{n} {what}" for what, n in Counter(record["status"] for record in runs).items())
-    text = f"{name}: {len(runs)} of {state['total'] * seeds} runs ({outcomes or 'none yet'})"
+    text = f"{name}: {len(runs)} of {state['total'] * seeds} runs ({_outcomes(runs) or 'none yet'})"
     if spared := sum(map(saved, runs)):
         text += f"; stopping early saved about {duration(spared)}"
     top = next(iter(ranked(results, state["goal"])), None)
@@ -187,6 +186,11 @@ def summary(name: str, state: State, results: Sequence[Result]) -> str:
         mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
         text += f"; best {state['metric']} {top.value:.4f}{mean}: {top.records[0]['name']}"
     return text
+
+
+def _outcomes(runs: Iterable[Record]) -> str:
+    """How many runs have become what; empty without any."""
+    return ", ".join(f"{n} {what}" for what, n in Counter(record["status"] for record in runs).items())
 
 
 def saved(record: Record) -> float:
@@ -306,10 +310,11 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
     import pandas as pd
 
     state, trials = trials_of(name, root)
-    trials = [trial for trial in trials if trial.has_result]
-    if sum(trial.value is not None for trial in trials) < LEAST:
+    values = [trial.value for trial in trials if trial.has_result and trial.value is not None]
+    if len(values) < LEAST:
         return pd.DataFrame(columns=["mean", "deviation", "low", "high"], dtype=float)
-    trials = _valued(trials, state["goal"])
+    worst = min(values) if state["goal"] == "maximize" else max(values)
+    trials = [_valued(trial, worst) for trial in trials if trial.has_result]
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.5)
     shares = []
     for sample in np.random.default_rng(seed).integers(len(trials), size=(resamples, len(trials))):
@@ -322,15 +327,10 @@ def importance(name: str, root: str | Path | None = None, *, resamples: int = 20
     return table.sort_values("mean", ascending=False)
 
 
-def _valued(trials: Sequence[Trial], goal: str) -> list[optuna.trial.FrozenTrial]:
-    """Trials as Optuna weighs them, a diverged one with the worst value."""
-    values = [trial.value for trial in trials if trial.value is not None]
-    worst = min(values) if goal == "maximize" else max(values)
-    return [
-        optuna.create_trial(
-            params=trial.params,
-            distributions=dict(trial.distributions),
-            value=worst if trial.value is None else trial.value,
-        )
-        for trial in trials
-    ]
+def _valued(trial: Trial, worst: float) -> optuna.trial.FrozenTrial:
+    """A trial as Optuna weighs it, a diverged one with the worst value."""
+    return optuna.create_trial(
+        params=trial.params,
+        distributions=dict(trial.distributions),
+        value=worst if trial.value is None else trial.value,
+    )

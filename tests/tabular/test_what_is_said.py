@@ -56,9 +56,7 @@ def test_what_decides():
     index = pd.Index([("a",), ("b",), ("a", "b")], tupleize_cols=False)
     text = words.decides(pd.Series([0.7, 0.1, 0.2], index), pd.Series([0.2, 0.5, 0.3], index))
     assert "**a** alone makes 70% of the variance, and single parameters together 80%" in text
-    shares = (
-        "single parameters together make 70.0%, pairs 30.0%, and more than two at once 0.0%"  # in sum, also to the eye
-    )
+    shares = "single parameters together make 70.0%, pairs 30.0%, and more than two at once 0.0%"
     assert f"**b** makes most, 50%; {shares}" in text
     assert text.endswith("one seed does not say; most of it would lie in the last.")
     noise = pd.Series([0.01, 0.002, 0.05], index)

@@ -317,9 +317,8 @@ OTHERS_WORDS = {  # a list of widths, a setting that one optimizer has alone, an
 @pytest.mark.kernel
 def test_the_chapter_on_a_sweep_takes_others_words_and_a_loss_and_goes_by_the_mean_over_seeds(runs, poisoned, tmp_path):
     file, minimizing = tmp_path / "small.yaml", {"metric": {"name": "validationloss", "goal": "minimize"}}
-    asked = (
-        SMALL_SWEEP | minimizing | {"parameters": OTHERS_WORDS, "seeds": 2, "run_cap": 4}
-    )  # enough to say what matters
+    enough = {"seeds": 2, "run_cap": 4}  # to say which parameters matter
+    asked = SMALL_SWEEP | minimizing | enough | {"parameters": OTHERS_WORDS}
     file.write_text(yaml.safe_dump(asked), encoding="utf-8")
     run_notebook(SWEEP, runs, poisoned, sweep_file=file, next_file="")
     found = {}
